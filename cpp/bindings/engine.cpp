@@ -1,0 +1,76 @@
+#include "earwitness/engine.h"
+
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include "buffer.h"
+#include "register.h"
+
+namespace py = pybind11;
+
+namespace earwitness::bindings {
+namespace {
+
+using ProgressCallback = std::optional<py::function>;
+using SegmentCallback = std::optional<py::function>;
+
+// What a Python caller gives, as a Control: signals (Ctrl-C) are looked for between operations, and
+// callbacks take the GIL that the compute runs without.
+Control make_control(const std::optional<CancelToken>& cancel, const ProgressCallback& on_progress,
+                     const SegmentCallback& on_segment) {
+  Control control;
+  if (cancel) control.cancel = *cancel;
+  control.poll = [] {
+    const py::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  };
+  if (on_progress) {
+    control.on_progress = [callback = *on_progress](double share) {
+      const py::gil_scoped_acquire gil;
+      callback(share);
+    };
+  }
+  if (on_segment) {
+    control.on_segment = [callback = *on_segment](const Segment& segment) {
+      const py::gil_scoped_acquire gil;
+      callback(segment);
+    };
+  }
+  return control;
+}
+
+Transcript transcribe(const Engine& engine, const py::buffer& pcm, const TranscribeOptions& options,
+                      int sample_rate, int channels, const std::optional<CancelToken>& cancel,
+                      const ProgressCallback& on_progress, const SegmentCallback& on_segment) {
+  const Control control = make_control(cancel, on_progress, on_segment);
+  BufferPcm samples(pcm, sample_rate, channels);
+  const py::gil_scoped_release no_gil;
+  return engine.transcribe(samples.view(), options, control);
+}
+
+}  // namespace
+
+void register_engine(py::module_& m) {
+  py::class_<ModelInfo>(m, "ModelInfo", py::is_final())
+      .def_readonly("type", &ModelInfo::type)
+      .def_readonly("weights", &ModelInfo::weights)
+      .def_readonly("multilingual", &ModelInfo::multilingual)
+      .def_readonly("languages", &ModelInfo::languages)
+      .def_readonly("n_mels", &ModelInfo::n_mels)
+      .def_readonly("n_audio_ctx", &ModelInfo::n_audio_ctx)
+      .def_readonly("n_vocab", &ModelInfo::n_vocab);
+
+  py::class_<Engine>(m, "Engine", py::is_final())
+      .def(py::init<const std::filesystem::path&, const std::string&>(), py::arg("path"),
+           py::kw_only(), py::arg("device") = "auto", py::call_guard<py::gil_scoped_release>())
+      .def("transcribe", &transcribe, py::arg("pcm"), py::arg("options"), py::kw_only(),
+           py::arg("sample_rate") = kSampleRate, py::arg("channels") = 1,
+           py::arg("cancel") = py::none(), py::arg("on_progress") = py::none(),
+           py::arg("on_segment") = py::none())
+      .def("close", &Engine::close, py::call_guard<py::gil_scoped_release>())
+      .def_property_readonly("closed", &Engine::closed)
+      .def_property_readonly("model", &Engine::model)
+      .def_property_readonly("device", &Engine::device);
+}
+
+}  // namespace earwitness::bindings

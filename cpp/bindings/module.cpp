@@ -1,0 +1,36 @@
+#include <pybind11/stl.h>
+
+#include "earwitness/cancel.h"
+#include "earwitness/runtime.h"
+#include "register.h"
+
+namespace py = pybind11;
+
+namespace earwitness::bindings {
+
+void register_cancel(py::module_& m) {
+  py::class_<CancelToken>(m, "CancelToken", py::is_final())
+      .def(py::init<>())
+      .def("cancel", &CancelToken::cancel)
+      .def_property_readonly("cancelled", &CancelToken::cancelled);
+}
+
+}  // namespace earwitness::bindings
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  using namespace earwitness;
+  m.attr("__version__") = EARWITNESS_VERSION;
+  bindings::register_errors();
+  bindings::register_cancel(m);
+  bindings::register_results(m);
+  bindings::register_options(m);
+  bindings::register_audio(m);
+  bindings::register_engine(m);
+
+  m.def("devices", &devices);
+  m.def("system_info", &system_info);
+
+  // A build with run-time dispatch keeps its CPU modules beside this one.
+  const auto path = py::module_::import("os.path");
+  load_backends(py::cast<std::string>(path.attr("dirname")(m.attr("__spec__").attr("origin"))));
+}

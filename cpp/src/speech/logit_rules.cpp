@@ -1,0 +1,82 @@
+#include "speech/logit_rules.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace earwitness::speech {
+namespace {
+
+constexpr float kForbidden = -std::numeric_limits<float>::infinity();
+constexpr double kTimestampStep = 0.02;  // seconds
+
+void forbid(std::span<float> logits, TokenId from, TokenId to) {
+  if (from < to) std::fill(logits.begin() + from, logits.begin() + to, kForbidden);
+}
+
+}  // namespace
+
+float log_sum_exp(std::span<const float> x) {
+  const float top = *std::max_element(x.begin(), x.end());
+  if (top == kForbidden) return kForbidden;
+  float sum = 0.0F;
+  for (float v : x) sum += std::exp(v - top);
+  return top + std::log(sum);
+}
+
+LogitRules::LogitRules(const Vocabulary& vocabulary, const TranscribeOptions& options)
+    : vocabulary_(vocabulary),
+      last_initial_timestamp_(vocabulary.timestamp_begin() +
+                              static_cast<int>(std::lround(options.max_initial_timestamp / kTimestampStep))) {
+  if (options.suppress_non_speech) never_ = vocabulary.non_speech();
+  for (TokenId id = vocabulary.start_of_transcript(); id < vocabulary.timestamp_begin(); ++id) {
+    never_.push_back(id);
+  }
+  never_first_ = vocabulary.encode(" ");
+  never_first_.push_back(vocabulary.end_of_text());
+}
+
+void LogitRules::forbid_by_timestamps(std::span<const TokenId> sampled,
+                                      std::span<float> logits) const {
+  const Vocabulary& v = vocabulary_;
+  const auto is_timestamp = [&](std::size_t from_end) {
+    return v.is_timestamp(sampled[sampled.size() - from_end]);
+  };
+  const TokenId begin = v.timestamp_begin();
+  if (sampled.empty()) {
+    forbid(logits, 0, begin);
+    forbid(logits, std::min(v.size(), last_initial_timestamp_ + 1), v.size());
+    return;
+  }
+  const bool last = is_timestamp(1);
+  const bool before_last = sampled.size() < 2 || is_timestamp(2);
+  if (last && before_last) forbid(logits, begin, v.size());      // a pair is complete: text follows
+  if (last && !before_last) forbid(logits, 0, v.end_of_text());  // a pair is open: close it or end
+
+  const auto newest = std::find_if(sampled.rbegin(), sampled.rend(),
+                                   [&](TokenId id) { return v.is_timestamp(id); });
+  if (newest != sampled.rend()) {
+    // A segment may start where the one before ended, but has to last.
+    forbid(logits, begin, last && !before_last ? *newest : *newest + 1);
+  }
+}
+
+void LogitRules::apply(std::span<const TokenId> sampled, std::span<float> logits) const {
+  for (TokenId id : never_) logits[static_cast<std::size_t>(id)] = kForbidden;
+  if (sampled.empty()) {
+    for (TokenId id : never_first_) logits[static_cast<std::size_t>(id)] = kForbidden;
+  }
+  forbid_by_timestamps(sampled, logits);
+
+  const auto begin = static_cast<std::size_t>(vocabulary_.timestamp_begin());
+  const std::span<float> text = logits.first(begin);
+  const float timestamps = log_sum_exp(logits.subspan(begin));
+  const float likeliest_text = *std::max_element(text.begin(), text.end());
+  if (timestamps > likeliest_text) {
+    std::fill(text.begin(), text.end(), kForbidden);
+  }
+  const float total = log_sum_exp(logits);
+  for (float& value : logits) value -= total;
+}
+
+}  // namespace earwitness::speech

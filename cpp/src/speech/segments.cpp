@@ -1,0 +1,49 @@
+#include "speech/segments.h"
+
+#include <algorithm>
+
+namespace earwitness::speech {
+namespace {
+
+constexpr double kTimestampStep = 0.02;  // seconds
+
+}  // namespace
+
+WindowSegments cut_segments(std::span<const TokenId> tokens, const Vocabulary& vocabulary,
+                            double window_length) {
+  const auto is_timestamp = [&](std::size_t i) { return vocabulary.is_timestamp(tokens[i]); };
+  const auto seconds = [&](std::size_t i) {
+    return std::min((tokens[i] - vocabulary.timestamp_begin()) * kTimestampStep, window_length);
+  };
+  WindowSegments result;
+  const auto add = [&](std::size_t first, std::size_t last, double start, double end) {
+    TokenSegment segment{.start = start, .end = end, .text = {}};
+    for (std::size_t i = first; i < last; ++i) {
+      if (vocabulary.is_text(tokens[i])) segment.text.push_back(i);
+    }
+    if (!segment.text.empty()) result.segments.push_back(std::move(segment));
+  };
+
+  const std::size_t n = tokens.size();
+  const bool ends_with_one = n >= 2 && is_timestamp(n - 1) && !is_timestamp(n - 2);
+  std::size_t first = 0;
+  for (std::size_t i = 1; i < n; ++i) {
+    if (!is_timestamp(i - 1) || !is_timestamp(i)) continue;
+    add(first, i, is_timestamp(first) ? seconds(first) : 0.0, seconds(i - 1));
+    first = i;
+  }
+  const bool has_pair = first > 0;
+  if (has_pair && !ends_with_one) {
+    result.next = seconds(first - 1);
+    return result;
+  }
+  if (n > first) {
+    const bool closed = is_timestamp(n - 1) && n - 1 > first && seconds(n - 1) > 0.0;
+    add(first, n, is_timestamp(first) ? seconds(first) : 0.0,
+        closed ? seconds(n - 1) : window_length);
+  }
+  result.next = window_length;
+  return result;
+}
+
+}  // namespace earwitness::speech

@@ -1,0 +1,252 @@
+#include "speech/transcriber.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "speech/alignment.h"
+#include "speech/words.h"
+
+namespace earwitness::speech {
+namespace {
+
+// Shorter audio holds no word, and Whisper invents one.
+constexpr std::size_t kShortest = kSampleRate / 10;
+
+// -66 dBFS, 16 steps of 16-bit audio: below it nothing was recorded but the converter's noise, in
+// which Whisper hears words that were never said.
+constexpr float kSilencePeak = 5e-4F;
+
+// Above this temperature text is too wild to prompt the next window (openai-whisper).
+constexpr float kHottestHistory = 0.5F;
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& total) : total_(total), start_(Clock::now()) {}
+  ~Stopwatch() { total_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& total_;
+  Clock::time_point start_;
+};
+
+bool is_silent(const float* samples, std::size_t n) {
+  return std::all_of(samples, samples + n, [](float s) { return std::abs(s) < kSilencePeak; });
+}
+
+std::size_t to_samples(double seconds, std::size_t limit) {
+  const double samples = seconds * kSampleRate + 0.5;  // may exceed what a size_t holds
+  return samples < static_cast<double>(limit) ? static_cast<std::size_t>(samples) : limit;
+}
+
+std::string trimmed(const std::string& text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+}  // namespace
+
+Transcriber::Transcriber(Network& network, const Vocabulary& vocabulary, const Mel& mel,
+                         PcmView pcm, const TranscribeOptions& options, Watch& watch)
+    : network_(network),
+      vocabulary_(vocabulary),
+      mel_(mel),
+      pcm_(pcm),
+      options_(options),
+      watch_(watch),
+      threads_(options.resolved_threads()),
+      decoder_(network, vocabulary, options) {
+  if (const std::string prompt = trimmed(options.prompt); !prompt.empty()) {
+    prompt_ = vocabulary.encode(" " + prompt);
+  }
+  if (!vocabulary.multilingual()) {
+    language_ = 0;
+  } else if (options.language) {
+    language_ = vocabulary.language_index(*options.language).value();
+  }
+  transcript_.task = options.task;
+  transcript_.duration = pcm.duration();
+}
+
+Transcript Transcriber::run() {
+  {
+    const Stopwatch total(transcript_.timings.total);
+    std::vector<Span> spans = options_.spans;
+    if (spans.empty()) spans.push_back({0.0, pcm_.duration()});
+    for (const Span& span : spans) {
+      to_do_ += to_samples(span.end, pcm_.size) - to_samples(span.start, pcm_.size);
+    }
+    for (const Span& span : spans) {
+      transcribe_span(to_samples(span.start, pcm_.size), to_samples(span.end, pcm_.size));
+    }
+    report_progress(to_do_);
+    if (language_ >= 0) {
+      transcript_.language = kLanguages[static_cast<std::size_t>(language_)].code;
+    }
+  }
+  return std::move(transcript_);
+}
+
+void Transcriber::transcribe_span(std::size_t begin, std::size_t end) {
+  const auto window = static_cast<std::size_t>(network_.hparams().n_audio_ctx) * 2 * Mel::kHopSize;
+  std::size_t at = begin;
+  while (at + kShortest <= end) {
+    watch_.check();
+    report_progress(done_ + (at - begin));
+    const std::size_t n = std::min(window, end - at);
+    at += is_silent(pcm_.data + at, n) ? n : transcribe_window(at, n);
+  }
+  done_ += end - begin;
+}
+
+std::size_t Transcriber::transcribe_window(std::size_t begin, std::size_t n_samples) {
+  const int n_ctx = network_.hparams().n_audio_ctx;
+  {
+    const Stopwatch mel(transcript_.timings.mel);
+    // The window ends where its audio does: a neighbouring span must not be heard in it.
+    mel_.compute({pcm_.data, begin + n_samples}, begin, 2 * n_ctx, mel_buffer_);
+  }
+  {
+    const Stopwatch encode(transcript_.timings.encode);
+    network_.encode(mel_buffer_, n_ctx, threads_, watch_);
+  }
+  DecodedWindow window;
+  {
+    const Stopwatch decode(transcript_.timings.decode);
+    if (language_ < 0) detect_language();
+    std::vector<TokenId> previous = prompt_;
+    previous.insert(previous.end(), history_.begin(), history_.end());
+    window = decoder_.decode(previous, start_tokens(), static_cast<unsigned>(begin), watch_);
+  }
+  const double length = static_cast<double>(n_samples) / kSampleRate;
+  const bool silent =
+      options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold &&
+      (!options_.logprob_threshold || window.avg_logprob < *options_.logprob_threshold);
+  if (silent) return n_samples;
+
+  const WindowSegments cut = cut_segments(window.tokens, vocabulary_, length);
+  emit(cut, window, begin, n_samples);
+  if (options_.condition_on_previous_text) {
+    if (window.temperature > kHottestHistory) history_.clear();
+    for (const TokenSegment& segment : cut.segments) {
+      for (std::size_t i : segment.text) history_.push_back(window.tokens[i]);
+    }
+  }
+  return std::clamp(to_samples(cut.next, n_samples), kShortest, n_samples);
+}
+
+void Transcriber::detect_language() {
+  const std::vector<TokenId> tokens = {vocabulary_.start_of_transcript()};
+  const std::vector<int> rows = {0};
+  const std::span<const float> logits = network_.prompt(tokens, rows, 1, threads_, watch_);
+  const auto languages = logits.subspan(static_cast<std::size_t>(vocabulary_.language_token(0)),
+                                        static_cast<std::size_t>(vocabulary_.language_count()));
+  const auto best = std::max_element(languages.begin(), languages.end());
+  language_ = static_cast<int>(best - languages.begin());
+  transcript_.language_probability = std::exp(*best - log_sum_exp(languages));
+}
+
+std::vector<TokenId> Transcriber::start_tokens() const {
+  std::vector<TokenId> tokens = {vocabulary_.start_of_transcript()};
+  if (vocabulary_.multilingual()) {
+    tokens.push_back(vocabulary_.language_token(language_));
+    tokens.push_back(options_.task == "translate" ? vocabulary_.translate()
+                                                  : vocabulary_.transcribe());
+  }
+  return tokens;
+}
+
+void Transcriber::emit(const WindowSegments& cut, const DecodedWindow& window, std::size_t begin,
+                       std::size_t n_samples) {
+  const double offset = static_cast<double>(begin) / kSampleRate;
+  std::vector<Segment> segments;
+  for (const TokenSegment& part : cut.segments) {
+    Segment segment;
+    segment.id = static_cast<int>(transcript_.segments.size() + segments.size());
+    segment.seek = static_cast<int>(begin / Mel::kHopSize);
+    segment.start = offset + part.start;
+    segment.end = offset + part.end;
+    segment.temperature = window.temperature;
+    segment.avg_logprob = window.avg_logprob;
+    segment.no_speech_prob = window.no_speech_prob;
+    std::vector<TokenId> ids;
+    for (std::size_t i : part.text) {
+      ids.push_back(window.tokens[i]);
+      segment.tokens.push_back({ids.back(), vocabulary_.text(ids.back()), window.logprobs[i]});
+    }
+    const char* language = kLanguages[static_cast<std::size_t>(language_)].code;
+    for (const TokenRun& word : split_words(ids, vocabulary_, language)) {
+      segment.text += word.text;
+    }
+    segments.push_back(std::move(segment));
+  }
+  if (options_.word_timestamps) add_words(cut, window, begin, n_samples, segments);
+  for (Segment& segment : segments) {
+    if (watch_.control().on_segment) watch_.control().on_segment(segment);
+    transcript_.segments.push_back(std::move(segment));
+  }
+}
+
+void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& window,
+                            std::size_t begin, std::size_t n_samples,
+                            std::vector<Segment>& segments) {
+  if (segments.empty()) return;
+  const Stopwatch align(transcript_.timings.align);
+  constexpr double kFrame = 0.02;         // seconds per encoder position
+  constexpr double kShortestWord = 0.02;  // seconds
+  std::vector<TokenId> tokens = start_tokens();
+  const int first_row = static_cast<int>(tokens.size());
+  tokens.push_back(vocabulary_.no_timestamps());
+  for (const TokenSegment& part : cut.segments) {
+    for (std::size_t i : part.text) tokens.push_back(window.tokens[i]);
+  }
+  const std::vector<AttentionHead> heads = alignment_heads(network_.hparams());
+  const std::vector<float> attention = network_.attend(tokens, heads, threads_, watch_);
+  const int n_ctx = network_.hparams().n_audio_ctx;
+  const int n_frames = std::clamp(static_cast<int>(n_samples / (2 * Mel::kHopSize)), 1, n_ctx);
+  // The row of a token is where the decoder looked to find the token after it.
+  const std::vector<int> frames =
+      token_frames(attention, static_cast<int>(heads.size()), static_cast<int>(tokens.size()),
+                   n_ctx, n_frames, first_row);
+  const double offset = static_cast<double>(begin) / kSampleRate;
+  const double window_end = offset + static_cast<double>(n_samples) / kSampleRate;
+  const auto time_of = [&](std::size_t token) { return offset + frames[token] * kFrame; };
+
+  std::size_t at = 0;  // of the segment's first token among the window's text tokens
+  double previous_end = offset;
+  const char* language = kLanguages[static_cast<std::size_t>(language_)].code;
+  for (Segment& segment : segments) {
+    std::vector<TokenId> ids;
+    for (const Token& token : segment.tokens) ids.push_back(token.id);
+    for (const TokenRun& run : split_words(ids, vocabulary_, language)) {
+      Word word{.text = run.text,
+                .start = std::max(time_of(at + run.first), previous_end),
+                .end = time_of(at + run.last),
+                .confidence = 0.0F};
+      word.end = std::min(std::max(word.end, word.start + kShortestWord), window_end);
+      word.start = std::min(word.start, word.end);
+      for (std::size_t i = run.first; i < run.last; ++i) {
+        word.confidence += std::exp(segment.tokens[i].logprob);
+      }
+      word.confidence /= static_cast<float>(run.last - run.first);
+      previous_end = word.end;
+      segment.words.push_back(std::move(word));
+    }
+    at += segment.tokens.size();
+    segment.start = segment.words.front().start;
+    segment.end = segment.words.back().end;
+  }
+}
+
+void Transcriber::report_progress(std::size_t done) {
+  if (!watch_.control().on_progress) return;
+  watch_.control().on_progress(to_do_ == 0 ? 1.0
+                                           : static_cast<double>(std::min(done, to_do_)) /
+                                                 static_cast<double>(to_do_));
+}
+
+}  // namespace earwitness::speech
