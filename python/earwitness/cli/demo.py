@@ -1,0 +1,45 @@
+"""`earwitness demo`: the whole way on a recording that the package carries."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from earwitness import demo
+from earwitness.cli.common import EXIT_CODES, Exit, reason, say
+from earwitness.cli.progress import progress_bar
+from earwitness.errors import ModelError
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "demo",
+        help="transcribe a short recording that comes with the package",
+        description="Transcribe a short recording that comes with the package; the first time, "
+        "the model is fetched.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-m", "--model", default="tiny.en", help="(default %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from earwitness.engine import Engine
+
+    try:
+        engine = Engine(args.model)
+    except ModelError as error:
+        say(reason(error))
+        return Exit.MODEL
+    with engine:
+        start = time.perf_counter()
+        with progress_bar("demo", quiet=False) as on_progress:
+            transcript = engine.transcribe(demo.recording(), on_progress=on_progress)
+        seconds = time.perf_counter() - start
+        print(transcript.text.strip())
+        say(
+            f"{transcript.duration:.1f} s of speech ({transcript.language}) in {seconds:.1f} s "
+            f"with {args.model} on {engine.device}"
+        )
+    return Exit.OK

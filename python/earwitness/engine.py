@@ -1,0 +1,258 @@
+"""Loaded models and the calls they serve."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from earwitness import _core
+from earwitness.errors import AudioError, InvalidOptionError
+from earwitness.options import SAMPLE_RATE, Options
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from typing_extensions import Buffer, Self, Unpack
+
+    from earwitness.options import OptionValues
+
+    AudioInput: TypeAlias = "str | os.PathLike[str] | SupportsRead | Buffer"
+
+
+class SupportsRead(Protocol):
+    """A binary file object."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class Engine:
+    """A model, loaded once, that transcribes for any number of threads at once.
+
+    Use it as a context manager, or call `close()`, to free the memory at a known moment.
+
+    Args:
+        model: name of a model in the catalogue, one of its aliases, or the path of a ggml file.
+        device: `auto`, or one of `earwitness.devices()`.
+
+    Raises:
+        ModelError: the model is unknown, cannot be fetched, or its file is damaged.
+        InvalidOptionError: there is no such device.
+    """
+
+    __slots__ = ("_name", "_native")
+
+    def __init__(self, model: str | os.PathLike[str] = "base", *, device: str = "auto") -> None:
+        self._name = os.fspath(model)
+        self._native = _core.Engine(_resolve(model), device=device)
+
+    def transcribe(
+        self,
+        audio: AudioInput,
+        options: Options | None = None,
+        **overrides: Unpack[OptionValues],
+    ) -> _core.Transcript:
+        """The words of a recording.
+
+        Args:
+            audio: what kind of source it is depends on its type alone:
+                `str` and `os.PathLike` are the path of an audio or video file;
+                `bytes` and `bytearray` are the content of such a file;
+                an object with a `read` method is such a file, opened in binary mode;
+                anything else must be a buffer of PCM samples (a numpy array, `array.array`,
+                `memoryview` ...): float32 in [-1, 1] or int16, one-dimensional and interleaved or
+                shaped (frames, channels), at `options.sample_rate` with `options.channels`.
+            options: the settings; its `model` is ignored, for the engine has one.
+            overrides: fields of `options` to replace for this call.
+
+        Raises:
+            AudioError: the audio cannot be decoded, is not finite, or is no audio at all;
+                `UnsupportedFormatError` where only its format is at fault.
+            InvalidOptionError: an option is out of range, unknown, or not possible for this model
+                or these samples.
+            Cancelled: `options.cancel` was used.
+            EngineClosedError: `close()` was called.
+            OSError: the file cannot be read.
+        """
+        if "model" in overrides:
+            raise InvalidOptionError(
+                "model cannot be changed for one call of an engine; make another Engine for it"
+            )
+        chosen = (options or Options()).replace(**overrides)
+        pcm, encoded = _pcm(audio, chosen)
+        return self._native.transcribe(
+            pcm,
+            chosen.native(),
+            sample_rate=SAMPLE_RATE if encoded else chosen.sample_rate,
+            channels=1 if encoded else chosen.channels,
+            cancel=chosen.cancel,
+            on_progress=chosen.on_progress,
+            on_segment=chosen.on_segment,
+        )
+
+    def close(self) -> None:
+        """Free the model once the calls that are running have ended; may be called again."""
+        self._native.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self._native.closed
+
+    @property
+    def model(self) -> _core.ModelInfo:
+        """What the model's file says of itself."""
+        return self._native.model
+
+    @property
+    def device(self) -> str:
+        """The device that computes."""
+        return self._native.device
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"on {self.device}"
+        return f"<earwitness.Engine {self._name!r} {state}>"
+
+
+def transcribe(
+    audio: AudioInput,
+    options: Options | None = None,
+    **overrides: Unpack[OptionValues],
+) -> _core.Transcript:
+    """The words of a recording, by the model that `options.model` names.
+
+    The two models used last stay loaded for the next call, from any thread; `clear_cache()` frees
+    them. Arguments and errors are those of `Engine.transcribe` and of `Engine`.
+    """
+    chosen = (options or Options()).replace(**overrides)
+    with _cache.lease(chosen.model) as engine:
+        return engine.transcribe(audio, chosen)
+
+
+def clear_cache() -> None:
+    """Free the models that `transcribe` keeps loaded, those in use once their calls have ended."""
+    _cache.clear()
+
+
+def _resolve(model: str | os.PathLike[str]) -> Path:
+    # The catalogue brings download and locking code, which `import earwitness` need not pay for.
+    from earwitness import models
+
+    return models.resolve(model)
+
+
+def _pcm(audio: AudioInput, options: Options) -> tuple[Buffer, bool]:
+    """The samples, and whether they were decoded (16 kHz mono) rather than passed in."""
+    if isinstance(audio, (str, os.PathLike, bytes, bytearray)) or hasattr(audio, "read"):
+        # Decoding brings numpy, which callers with PCM of their own may do without.
+        from earwitness.audio import load_audio
+
+        return load_audio(audio, cancel=options.cancel), True
+    try:
+        return memoryview(audio), False
+    except (TypeError, ValueError, BufferError):
+        raise AudioError(
+            f"{type(audio).__name__} is not audio: pass a path, the bytes of an audio file, a "
+            "binary file object, or a buffer of float32 or int16 samples such as a numpy array"
+        ) from None
+
+
+class _Entry:
+    """A model of the cache. `users` and `retired` are guarded by the cache's lock."""
+
+    __slots__ = ("_engine", "_loading", "retired", "users")
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._loading = threading.Lock()
+        self.users = 0
+        self.retired = False
+
+    def engine(self, path: Path) -> Engine:
+        """Load on first use; callers of other models do not wait for it."""
+        with self._loading:
+            if self._engine is None:
+                self._engine = Engine(path)
+            return self._engine
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+
+class _EngineCache:
+    """The engines used last, each closed when it is no longer kept and no call uses it."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._entries: dict[tuple[Any, ...], _Entry] = {}  # least recently used first
+
+    @contextmanager
+    def lease(self, model: str | os.PathLike[str]) -> Iterator[Engine]:
+        path = _resolve(model)
+        # A file that was replaced since it was loaded is another model.
+        status = path.stat()
+        key = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        with self._lock:
+            entry = self._entries.pop(key, None) or _Entry()
+            self._entries[key] = entry
+            entry.users += 1
+            idle = self._retire(list(self._entries)[: -self._capacity])
+        for evicted in idle:
+            evicted.close()
+        try:
+            yield entry.engine(path)
+        finally:
+            with self._lock:
+                entry.users -= 1
+                done = entry.retired and entry.users == 0
+            if done:
+                entry.close()
+
+    def clear(self) -> None:
+        with self._lock:
+            idle = self._retire(list(self._entries))
+        for entry in idle:
+            entry.close()
+
+    def _retire(self, keys: list[tuple[Any, ...]]) -> list[_Entry]:
+        """Take entries out; gives those that no call uses, to be closed without the lock."""
+        retired = [self._entries.pop(key) for key in keys]
+        for entry in retired:
+            entry.retired = True
+        return [entry for entry in retired if entry.users == 0]
+
+
+# Two: enough to alternate between models, and few enough that their memory is no surprise.
+_CACHE_CAPACITY: Final = 2
+_cache = _EngineCache(_CACHE_CAPACITY)
+atexit.register(clear_cache)
+
+
+def _forget_after_fork() -> None:
+    """Threads, locks and devices of the parent's engines do not survive in a forked child."""
+    global _cache, _parents_cache
+    _parents_cache = _cache  # kept, not closed: that memory is the parent's
+    _cache = _EngineCache(_CACHE_CAPACITY)
+
+
+_parents_cache: _EngineCache | None = None
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
