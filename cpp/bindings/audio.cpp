@@ -38,7 +38,7 @@ const char* sniff(const py::buffer& head) {
 }
 
 Pcm read_pcm(const py::buffer& pcm, int sample_rate, int channels) {
-  return BufferPcm(pcm, sample_rate, channels).take();
+  return BufferPcm(pcm, sample_rate, channels, {}, poll_signals).take();
 }
 
 }  // namespace

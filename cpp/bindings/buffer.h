@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -44,15 +45,17 @@ class Buffer {
 class BufferPcm {
  public:
   // Throws AudioError for other types and shapes and for samples that are missing or not finite,
-  // InvalidOption when rate and channels are out of bounds or do not fit the samples.
-  BufferPcm(pybind11::handle object, int sample_rate, int channels)
+  // InvalidOption when rate and channels are out of bounds or do not fit the samples, Cancelled and
+  // what `poll` throws while converting.
+  BufferPcm(pybind11::handle object, int sample_rate, int channels, const CancelToken& cancel = {},
+            const Poll& poll = {})
       : buffer_(object, PyBUF_STRIDED_RO | PyBUF_FORMAT) {
     check_pcm_format(sample_rate, channels);
     const std::string type = sample_type();
     if (type == "f") {
-      convert<float>(sample_rate, shape_channels(channels));
+      convert<float>(sample_rate, shape_channels(channels), cancel, poll);
     } else if (type == "h") {
-      convert<std::int16_t>(sample_rate, shape_channels(channels));
+      convert<std::int16_t>(sample_rate, shape_channels(channels), cancel, poll);
     } else {
       throw AudioError("samples must be float32 or int16, not " + type_name(type) +
                        "; convert them first, as with numpy's .astype(numpy.float32)");
@@ -120,7 +123,7 @@ class BufferPcm {
   }
 
   template <class Sample>
-  void convert(int sample_rate, int channels) {
+  void convert(int sample_rate, int channels, const CancelToken& cancel, const Poll& poll) {
     const Py_buffer& view = buffer_.view();
     const bool contiguous = PyBuffer_IsContiguous(&view, 'C') != 0;
     const pybind11::gil_scoped_release no_gil;
@@ -137,7 +140,7 @@ class BufferPcm {
         return check_pcm(view_);
       }
     }
-    converted_ = to_mono_16k(samples, sample_rate, channels);
+    converted_ = to_mono_16k(samples, sample_rate, channels, cancel, poll);
     view_ = converted_->view();
   }
 

@@ -43,7 +43,7 @@ Transcript transcribe(const Engine& engine, const py::buffer& pcm, const Transcr
                       int sample_rate, int channels, const std::optional<CancelToken>& cancel,
                       const ProgressCallback& on_progress, const SegmentCallback& on_segment) {
   const Control control = make_control(cancel, on_progress, on_segment);
-  BufferPcm samples(pcm, sample_rate, channels);
+  BufferPcm samples(pcm, sample_rate, channels, control.cancel, control.poll);
   const py::gil_scoped_release no_gil;
   return engine.transcribe(samples.view(), options, control);
 }
