@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <utility>
 
 #include "earwitness/error.h"
 #include "earwitness/runtime.h"
+#include "speech/cpu_network.h"
+#include "speech/ggml_network.h"
 #include "speech/model_file.h"
 #include "speech/transcriber.h"
 
@@ -22,6 +25,15 @@ std::string model_type(const speech::Hyperparameters& h) {
   };
   const auto it = kTypes.find({h.n_audio_layer, h.n_text_layer});
   return it == kTypes.end() ? "custom" : it->second;
+}
+
+// OpenAI's API draws the line at the same length.
+void check_length(PcmView pcm) {
+  constexpr std::size_t kShortest = kSampleRate / 10;
+  if (pcm.size < kShortest) {
+    throw AudioError("the audio is " + std::to_string(pcm.size * 1000 / kSampleRate) +
+                     " ms long; at least 100 ms are needed");
+  }
 }
 
 void check_finite(PcmView pcm) {
@@ -48,51 +60,66 @@ void check_scale(PcmView pcm) {
 }  // namespace
 
 struct Engine::Impl {
-  ggml_backend_dev_t device_handle = nullptr;
   std::string device;
   ModelInfo info;
   std::unique_ptr<const speech::Vocabulary> vocabulary;
   std::unique_ptr<const speech::Mel> mel;
 
   std::mutex mutex;
-  std::shared_ptr<const speech::Weights> weights;          // null once closed
+  std::function<std::unique_ptr<speech::Network>()> make_network;  // shares the weights
   std::vector<std::unique_ptr<speech::Network>> networks;  // idle, one per call that ran at a time
+  bool closed = false;
 
   std::unique_ptr<speech::Network> take_network() {
-    std::shared_ptr<const speech::Weights> shared;
+    std::function<std::unique_ptr<speech::Network>()> make;
     {
       const std::lock_guard lock(mutex);
-      if (!weights) throw EngineClosed();
+      if (closed) throw EngineClosed();
       if (!networks.empty()) {
         auto network = std::move(networks.back());
         networks.pop_back();
         return network;
       }
-      shared = weights;
+      make = make_network;
     }
-    return std::make_unique<speech::Network>(std::move(shared), device_handle);
+    return make();
   }
 
   void give_back(std::unique_ptr<speech::Network> network) {
     const std::lock_guard lock(mutex);
-    if (weights) networks.push_back(std::move(network));
+    if (!closed) networks.push_back(std::move(network));
+  }
+
+  void close() {
+    const std::lock_guard lock(mutex);
+    closed = true;
+    networks.clear();
+    make_network = nullptr;
   }
 };
 
 Engine::Engine(const std::filesystem::path& path, const std::string& device)
     : impl_(std::make_shared<Impl>()) {
-  impl_->device_handle = find_device(device);
-  impl_->device = ggml_backend_dev_name(impl_->device_handle);
+  ggml_backend_dev_t handle = find_device(device);
+  impl_->device = ggml_backend_dev_name(handle);
   speech::ModelFile file = speech::ModelFile::parse(path);
-  const speech::Hyperparameters& h = file.hparams;
+  const speech::Hyperparameters h = file.hparams;
   impl_->vocabulary = std::make_unique<speech::Vocabulary>(std::move(file.tokens), h.n_vocab);
   impl_->mel =
       std::make_unique<speech::Mel>(file.mel_filters, file.n_filter_mels, file.n_filter_bins);
-  impl_->weights = std::make_shared<speech::Weights>(file, impl_->device_handle);
+  if (ggml_backend_dev_type(handle) == GGML_BACKEND_DEVICE_TYPE_CPU) {
+    auto weights = std::make_shared<const speech::CpuWeights>(file);
+    impl_->make_network = [weights] { return std::make_unique<speech::CpuNetwork>(weights); };
+  } else {
+    auto weights = std::make_shared<const speech::GgmlWeights>(file, handle);
+    impl_->make_network = [weights, handle] {
+      return std::make_unique<speech::GgmlNetwork>(weights, handle);
+    };
+  }
 
   ModelInfo& info = impl_->info;
   info.type = model_type(h);
-  info.weights = ggml_type_name(impl_->weights->encoder.front().mlp.up.weight->type);
+  info.weights = ggml_type_name(file.tensors.at("encoder.blocks.0.mlp.0.weight").type);
   info.multilingual = impl_->vocabulary->multilingual();
   const int n_languages = info.multilingual ? impl_->vocabulary->language_count() : 1;
   for (int i = 0; i < n_languages; ++i) {
@@ -115,11 +142,12 @@ Transcript Engine::transcribe(PcmView pcm, const TranscribeOptions& options,
                           "\", and this model knows only English; use a model without .en");
     }
     if (options.task == "translate") {
-      throw InvalidOption("an English-only model cannot translate; use a model without .en");
+      throw InvalidOption("task is \"translate\", and this model knows only English; use a model without .en");
     }
   } else if (options.language && !vocabulary.language_index(*options.language)) {
     throw InvalidOption("this model does not know the language \"" + *options.language + "\"");
   }
+  check_length(pcm);
   check_finite(pcm);
   check_scale(pcm);
 
@@ -133,15 +161,11 @@ Transcript Engine::transcribe(PcmView pcm, const TranscribeOptions& options,
   return transcript;
 }
 
-void Engine::close() {
-  const std::lock_guard lock(impl_->mutex);
-  impl_->networks.clear();
-  impl_->weights.reset();
-}
+void Engine::close() { impl_->close(); }
 
 bool Engine::closed() const {
   const std::lock_guard lock(impl_->mutex);
-  return !impl_->weights;
+  return impl_->closed;
 }
 
 const ModelInfo& Engine::model() const { return impl_->info; }

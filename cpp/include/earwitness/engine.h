@@ -38,8 +38,9 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Throws AudioError if a sample is not finite, InvalidOption, Cancelled, EngineClosed, and
-  // whatever the functions of `control` throw. Audio under 0.1 s and silence give no segments.
+  // Throws AudioError if a sample is not finite or there are less than 0.1 s, InvalidOption,
+  // Cancelled, EngineClosed, and whatever the functions of `control` throw. Silence gives no
+  // segments.
   Transcript transcribe(PcmView pcm, const TranscribeOptions& options,
                         const Control& control = {}) const;
 

@@ -1,19 +1,23 @@
-// Network: tokens → logits, over the encoded window.
+// GgmlNetwork: tokens → logits, over the encoded window.
 #include <limits>
 #include <numeric>
 
-#include "speech/layers.h"
-#include "speech/network.h"
+#include "speech/ggml_layers.h"
+#include "speech/ggml_network.h"
 
 namespace earwitness::speech {
 namespace {
+
+// A step is a hundred short products between which ggml's threads wait by spinning: on cores that
+// other programs use too, more than one thread makes it many times slower, and never much faster.
+constexpr int kDecodeThreads = 1;
 
 std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 }  // namespace
 
 // One run of the decoder: n_tokens new tokens in each of n_sequences.
-struct Network::Pass {
+struct GgmlNetwork::Pass {
   std::span<const TokenId> tokens;  // sequence after sequence
   int n_tokens = 0;
   int n_sequences = 1;
@@ -32,7 +36,7 @@ struct Network::Pass {
   int n_kv() const { return position + n_tokens; }
 };
 
-void Network::reserve_sequences(int n) {
+void GgmlNetwork::reserve_sequences(int n) {
   if (n <= n_sequences_) return;
   const Hyperparameters& h = hparams();
   const ggml_init_params params{
@@ -58,8 +62,8 @@ void Network::reserve_sequences(int n) {
   n_sequences_ = n;
 }
 
-ggml_tensor* Network::self_attention(Graph& graph, const Attention& w, ggml_tensor* x,
-                                     std::size_t layer, const Pass& pass) const {
+ggml_tensor* GgmlNetwork::self_attention(Graph& graph, const Attention& w, ggml_tensor* x,
+                                         std::size_t layer, const Pass& pass) const {
   ggml_context* g = graph.context();
   ggml_tensor* keys = self_keys_[layer];
   ggml_tensor* values = self_values_[layer];
@@ -96,8 +100,8 @@ ggml_tensor* Network::self_attention(Graph& graph, const Attention& w, ggml_tens
   return ggml_add(g, x, linear(g, w.out, ggml_cont_2d(g, mixed, n_state, n * batch)));
 }
 
-ggml_tensor* Network::cross_attention(Graph& graph, const Attention& w, ggml_tensor* x,
-                                      std::size_t layer, Pass& pass) const {
+ggml_tensor* GgmlNetwork::cross_attention(Graph& graph, const Attention& w, ggml_tensor* x,
+                                          std::size_t layer, Pass& pass) const {
   ggml_context* g = graph.context();
   const std::int64_t n_state = x->ne[0];
   const std::int64_t n_head = hparams().n_text_head;
@@ -126,8 +130,8 @@ ggml_tensor* Network::cross_attention(Graph& graph, const Attention& w, ggml_ten
   return ggml_add(g, x, linear(g, w.out, ggml_cont_2d(g, mixed, n_state, n)));
 }
 
-ggml_tensor* Network::build_decoder(Graph& graph, Pass& pass) const {
-  const Weights& w = *weights_;
+ggml_tensor* GgmlNetwork::build_decoder(Graph& graph, Pass& pass) const {
+  const GgmlWeights& w = *weights_;
   ggml_context* g = graph.context();
   pass.attention.assign(w.decoder.size(), nullptr);
   pass.ids = graph.input(GGML_TYPE_I32, pass.total());
@@ -148,7 +152,7 @@ ggml_tensor* Network::build_decoder(Graph& graph, Pass& pass) const {
   return pass.logits = ggml_mul_mat(g, w.token_embedding, x);
 }
 
-void Network::run_decoder(Pass& pass, int threads, Watch& watch) {
+void GgmlNetwork::run_decoder(Pass& pass, Watch& watch) {
   Graph graph(kMaxNodesPerLayer * (weights_->decoder.size() + 1));
   graph.output(build_decoder(graph, pass));
 
@@ -165,7 +169,7 @@ void Network::run_decoder(Pass& pass, int threads, Watch& watch) {
       }
     }
   }
-  compute_.run(graph, threads, watch, [&] {
+  compute_.run(graph, kDecodeThreads, watch, [&] {
     ggml_backend_tensor_set(pass.ids, pass.tokens.data(), 0, pass.tokens.size_bytes());
     ggml_backend_tensor_set(pass.positions, positions.data(), 0,
                             positions.size() * sizeof(std::int32_t));
@@ -187,16 +191,17 @@ void Network::run_decoder(Pass& pass, int threads, Watch& watch) {
   }
 }
 
-std::span<const float> Network::prompt(std::span<const TokenId> tokens, std::span<const int> rows,
-                                       int n_sequences, int threads, Watch& watch) {
+std::span<const float> GgmlNetwork::prompt(std::span<const TokenId> tokens,
+                                           std::span<const int> rows, int n_sequences,
+                                           Watch& watch) {
   reserve_sequences(n_sequences);
   Pass pass{.tokens = tokens, .n_tokens = static_cast<int>(tokens.size()), .rows = rows};
-  run_decoder(pass, threads, watch);
+  run_decoder(pass, watch);
   position_ = pass.n_kv();
   return logits_;
 }
 
-std::span<const float> Network::step(std::span<const TokenId> tokens, int threads, Watch& watch) {
+std::span<const float> GgmlNetwork::step(std::span<const TokenId> tokens, Watch& watch) {
   std::vector<int> rows(tokens.size());
   std::iota(rows.begin(), rows.end(), 0);
   Pass pass{.tokens = tokens,
@@ -204,12 +209,12 @@ std::span<const float> Network::step(std::span<const TokenId> tokens, int thread
             .n_sequences = static_cast<int>(tokens.size()),
             .position = position_,
             .rows = rows};
-  run_decoder(pass, threads, watch);
+  run_decoder(pass, watch);
   position_ = pass.n_kv();
   return logits_;
 }
 
-void Network::reorder(std::span<const int> sources, int threads, Watch& watch) {
+void GgmlNetwork::reorder(std::span<const int> sources, Watch& watch) {
   const std::size_t n_layers = self_keys_.size();
   Graph graph(8 * n_layers * sources.size() + 8);
   ggml_context* g = graph.context();
@@ -238,15 +243,14 @@ void Network::reorder(std::span<const int> sources, int threads, Watch& watch) {
   if (moves.empty()) return;
   for (const Move& move : moves) graph.output(move.copy);
   for (const Move& move : moves) graph.run_also(ggml_cpy(g, move.copy, move.target));
-  compute_.run(graph, threads, watch, [] {});
+  compute_.run(graph, kDecodeThreads, watch, [] {});
 }
 
-std::vector<float> Network::attend(std::span<const TokenId> tokens,
-                                   std::span<const AttentionHead> heads, int threads,
-                                   Watch& watch) {
+std::vector<float> GgmlNetwork::attend(std::span<const TokenId> tokens,
+                                       std::span<const AttentionHead> heads, Watch& watch) {
   reserve_sequences(1);
   Pass pass{.tokens = tokens, .n_tokens = static_cast<int>(tokens.size()), .heads = heads};
-  run_decoder(pass, threads, watch);
+  run_decoder(pass, watch);
   position_ = 0;
   return std::move(pass.probabilities);
 }

@@ -1,14 +1,22 @@
-// Network: mel → encoder output → the decoder's cross keys and values.
-#include "speech/layers.h"
-#include "speech/network.h"
+// GgmlNetwork: mel → encoder output → the decoder's cross keys and values.
+#include "speech/ggml_layers.h"
+#include "speech/ggml_network.h"
 
 namespace earwitness::speech {
 namespace {
 
-ggml_tensor* convolutions(ggml_context* g, const Weights& w, ggml_tensor* mel) {
-  ggml_tensor* x = ggml_conv_1d_ph(g, w.conv1.weight, mel, 1, 1);
+// ggml_conv_1d() stops the process at f32 kernels, which files of f32 weights have.
+ggml_tensor* convolution(ggml_context* g, ggml_tensor* kernel, ggml_tensor* x, int stride) {
+  ggml_tensor* columns =
+      ggml_im2col(g, kernel, x, stride, 0, 1, 0, 1, 0, /*is_2D=*/false, kernel->type);
+  kernel = ggml_reshape_2d(g, kernel, kernel->ne[0] * kernel->ne[1], kernel->ne[2]);
+  return ggml_mul_mat(g, columns, kernel);
+}
+
+ggml_tensor* convolutions(ggml_context* g, const GgmlWeights& w, ggml_tensor* mel) {
+  ggml_tensor* x = convolution(g, w.conv1.weight, mel, 1);
   x = ggml_gelu(g, ggml_add(g, x, w.conv1.bias));
-  x = ggml_conv_1d_ph(g, w.conv2.weight, x, 2, 1);
+  x = convolution(g, w.conv2.weight, x, 2);
   return ggml_gelu(g, ggml_add(g, x, w.conv2.bias));
 }
 
@@ -33,7 +41,7 @@ ggml_tensor* attention(ggml_context* g, const Attention& w, ggml_tensor* x, int 
 
 }  // namespace
 
-Network::Network(std::shared_ptr<const Weights> weights, ggml_backend_dev_t device)
+GgmlNetwork::GgmlNetwork(std::shared_ptr<const GgmlWeights> weights, ggml_backend_dev_t device)
     : weights_(std::move(weights)), compute_(device) {
   const Hyperparameters& h = hparams();
   const ggml_init_params params{
@@ -54,8 +62,8 @@ Network::Network(std::shared_ptr<const Weights> weights, ggml_backend_dev_t devi
   if (!cross_buffer_) throw Error("out of memory; use a smaller model");
 }
 
-void Network::encode(std::span<const float> mel, int n_ctx, int threads, Watch& watch) {
-  const Weights& w = *weights_;
+void GgmlNetwork::encode(std::span<const float> mel, int n_ctx, int threads, Watch& watch) {
+  const GgmlWeights& w = *weights_;
   const Hyperparameters& h = hparams();
   const std::int64_t n_state = h.n_audio_state;
   n_ctx_ = n_ctx;

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "runtime/compute.h"
-#include "speech/weights.h"
+#include "speech/ggml_weights.h"
 
 namespace earwitness::speech {
 

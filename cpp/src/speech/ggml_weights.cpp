@@ -1,4 +1,4 @@
-#include "speech/weights.h"
+#include "speech/ggml_weights.h"
 
 #include <fstream>
 #include <string>
@@ -45,7 +45,7 @@ class Describer {
 
 }  // namespace
 
-Weights::Weights(const ModelFile& file, ggml_backend_dev_t device) : hparams(file.hparams) {
+GgmlWeights::GgmlWeights(const ModelFile& file, ggml_backend_dev_t device) : hparams(file.hparams) {
   const ggml_init_params params{
       .mem_size = ggml_tensor_overhead() * (file.tensors.size() + 8),
       .mem_buffer = nullptr,

@@ -1,4 +1,4 @@
-// The tensors of a Whisper model, on one device, shared by every call.
+// The tensors of a Whisper model on a device of ggml's.
 #pragma once
 
 #include <vector>
@@ -40,10 +40,10 @@ struct DecoderBlock {
   Mlp mlp;
 };
 
-class Weights {
+class GgmlWeights {
  public:
   // Reads the tensors of a checked file into the device's memory.
-  Weights(const ModelFile& file, ggml_backend_dev_t device);
+  GgmlWeights(const ModelFile& file, ggml_backend_dev_t device);
 
   const Hyperparameters hparams;
 

@@ -26,8 +26,9 @@ float log_sum_exp(std::span<const float> x) {
 
 LogitRules::LogitRules(const Vocabulary& vocabulary, const TranscribeOptions& options)
     : vocabulary_(vocabulary),
-      last_initial_timestamp_(vocabulary.timestamp_begin() +
-                              static_cast<int>(std::lround(options.max_initial_timestamp / kTimestampStep))) {
+      last_initial_timestamp_(
+          vocabulary.timestamp_begin() +
+          static_cast<int>(std::lround(options.max_initial_timestamp / kTimestampStep))) {
   if (options.suppress_non_speech) never_ = vocabulary.non_speech();
   for (TokenId id = vocabulary.start_of_transcript(); id < vocabulary.timestamp_begin(); ++id) {
     never_.push_back(id);

@@ -129,20 +129,21 @@ std::size_t Transcriber::transcribe_window(std::size_t begin, std::size_t n_samp
   if (silent) return n_samples;
 
   const WindowSegments cut = cut_segments(window.tokens, vocabulary_, length);
-  emit(cut, window, begin, n_samples);
+  const std::size_t done = std::clamp(to_samples(cut.next, n_samples), kShortest, n_samples);
+  emit(cut, window, begin, done);
   if (options_.condition_on_previous_text) {
     if (window.temperature > kHottestHistory) history_.clear();
     for (const TokenSegment& segment : cut.segments) {
       for (std::size_t i : segment.text) history_.push_back(window.tokens[i]);
     }
   }
-  return std::clamp(to_samples(cut.next, n_samples), kShortest, n_samples);
+  return done;
 }
 
 void Transcriber::detect_language() {
   const std::vector<TokenId> tokens = {vocabulary_.start_of_transcript()};
   const std::vector<int> rows = {0};
-  const std::span<const float> logits = network_.prompt(tokens, rows, 1, threads_, watch_);
+  const std::span<const float> logits = network_.prompt(tokens, rows, 1, watch_);
   const auto languages = logits.subspan(static_cast<std::size_t>(vocabulary_.language_token(0)),
                                         static_cast<std::size_t>(vocabulary_.language_count()));
   const auto best = std::max_element(languages.begin(), languages.end());
@@ -161,7 +162,7 @@ std::vector<TokenId> Transcriber::start_tokens() const {
 }
 
 void Transcriber::emit(const WindowSegments& cut, const DecodedWindow& window, std::size_t begin,
-                       std::size_t n_samples) {
+                       std::size_t n_done) {
   const double offset = static_cast<double>(begin) / kSampleRate;
   std::vector<Segment> segments;
   for (const TokenSegment& part : cut.segments) {
@@ -184,7 +185,7 @@ void Transcriber::emit(const WindowSegments& cut, const DecodedWindow& window, s
     }
     segments.push_back(std::move(segment));
   }
-  if (options_.word_timestamps) add_words(cut, window, begin, n_samples, segments);
+  if (options_.word_timestamps) add_words(cut, window, begin, n_done, segments);
   for (Segment& segment : segments) {
     if (watch_.control().on_segment) watch_.control().on_segment(segment);
     transcript_.segments.push_back(std::move(segment));
@@ -192,8 +193,7 @@ void Transcriber::emit(const WindowSegments& cut, const DecodedWindow& window, s
 }
 
 void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& window,
-                            std::size_t begin, std::size_t n_samples,
-                            std::vector<Segment>& segments) {
+                            std::size_t begin, std::size_t n_done, std::vector<Segment>& segments) {
   if (segments.empty()) return;
   const Stopwatch align(transcript_.timings.align);
   constexpr double kFrame = 0.02;         // seconds per encoder position
@@ -205,15 +205,15 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& wind
     for (std::size_t i : part.text) tokens.push_back(window.tokens[i]);
   }
   const std::vector<AttentionHead> heads = alignment_heads(network_.hparams());
-  const std::vector<float> attention = network_.attend(tokens, heads, threads_, watch_);
+  const std::vector<float> attention = network_.attend(tokens, heads, watch_);
   const int n_ctx = network_.hparams().n_audio_ctx;
-  const int n_frames = std::clamp(static_cast<int>(n_samples / (2 * Mel::kHopSize)), 1, n_ctx);
+  const int n_frames = std::clamp(static_cast<int>(n_done / (2 * Mel::kHopSize)), 1, n_ctx);
   // The row of a token is where the decoder looked to find the token after it.
   const std::vector<int> frames =
       token_frames(attention, static_cast<int>(heads.size()), static_cast<int>(tokens.size()),
                    n_ctx, n_frames, first_row);
   const double offset = static_cast<double>(begin) / kSampleRate;
-  const double window_end = offset + static_cast<double>(n_samples) / kSampleRate;
+  const double window_end = offset + static_cast<double>(n_done) / kSampleRate;
   const auto time_of = [&](std::size_t token) { return offset + frames[token] * kFrame; };
 
   std::size_t at = 0;  // of the segment's first token among the window's text tokens

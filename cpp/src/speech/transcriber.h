@@ -26,10 +26,11 @@ class Transcriber {
   // Encodes and decodes what starts at `begin`; returns the samples that are done with.
   std::size_t transcribe_window(std::size_t begin, std::size_t n_samples);
   void detect_language();
+  // n_done: the samples that are not left for the next window; no word is timed beyond them.
   void emit(const WindowSegments& cut, const DecodedWindow& window, std::size_t begin,
-            std::size_t n_samples);
+            std::size_t n_done);
   void add_words(const WindowSegments& cut, const DecodedWindow& window, std::size_t begin,
-                 std::size_t n_samples, std::vector<Segment>& segments);
+                 std::size_t n_done, std::vector<Segment>& segments);
   void report_progress(std::size_t done);
   std::vector<TokenId> start_tokens() const;
 

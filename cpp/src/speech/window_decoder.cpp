@@ -10,10 +10,6 @@
 namespace earwitness::speech {
 namespace {
 
-// A step is a hundred short products between which ggml's threads wait by spinning: on cores that
-// other programs use too, more than one thread makes it many times slower, and never much faster.
-constexpr int kDecodeThreads = 1;
-
 constexpr std::size_t kEntropyTokens = 32;  // whisper.cpp, whisper_sequence_score
 
 TokenId argmax(std::span<const float> x) {
@@ -111,9 +107,8 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::greedy(std::span<const flo
         network_.position() >= network_.hparams().n_text_ctx) {
       return hypotheses;
     }
-    if (first && n > 1)
-      network_.reorder(std::vector<int>(hypotheses.size(), 0), kDecodeThreads, watch);
-    logits = network_.step(next, kDecodeThreads, watch);
+    if (first && n > 1) network_.reorder(std::vector<int>(hypotheses.size(), 0), watch);
+    logits = network_.step(next, watch);
   }
 }
 
@@ -175,8 +170,8 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::beam_search(std::span<cons
         network_.position() >= network_.hparams().n_text_ctx) {
       break;
     }
-    network_.reorder(sources, kDecodeThreads, watch);
-    logits = network_.step(next, kDecodeThreads, watch);
+    network_.reorder(sources, watch);
+    logits = network_.step(next, watch);
   }
   // A hypothesis that was cut short counts only where too few ended of themselves (openai-whisper).
   for (std::size_t b = 0; b < beams.size() && finished.size() < width; ++b) {
@@ -190,7 +185,7 @@ DecodedWindow WindowDecoder::decode_at(float temperature, std::span<const TokenI
   const bool beams = temperature == 0.0F && options_.beam_size > 1;
   const int n = temperature > 0.0F ? options_.best_of : beams ? options_.beam_size : 1;
   const std::vector<int> rows = {start_row, static_cast<int>(prompt.size()) - 1};
-  const std::span<const float> logits = network_.prompt(prompt, rows, n, kDecodeThreads, watch);
+  const std::span<const float> logits = network_.prompt(prompt, rows, n, watch);
   const auto n_vocab = static_cast<std::size_t>(vocabulary_.size());
 
   DecodedWindow window;

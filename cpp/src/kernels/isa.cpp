@@ -1,0 +1,83 @@
+#include "kernels/isa.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "earwitness/error.h"
+
+#if defined(_MSC_VER) && defined(_M_X64)
+#include <immintrin.h>
+#include <intrin.h>
+#endif
+
+namespace earwitness::kernels {
+namespace {
+
+#if defined(_MSC_VER) && defined(_M_X64)
+
+// Intel SDM volume 2, CPUID leaf 7 and XGETBV: the bits below, and that the system saves the
+// registers.
+bool cpu_has(const char* isa) {
+  int r[4];
+  __cpuid(r, 1);
+  const bool fma = (r[2] & (1 << 12)) != 0;
+  const bool osxsave = (r[2] & (1 << 27)) != 0;
+  if (!fma || !osxsave) return false;
+  const auto saved = _xgetbv(0);
+  __cpuidex(r, 7, 0);
+  const bool avx2 = (saved & 0x6) == 0x6 && (r[1] & (1 << 5)) != 0;
+  if (std::strcmp(isa, "avx2") == 0) return avx2;
+  return avx2 && (saved & 0xe6) == 0xe6 && (r[1] & (1 << 16)) != 0;
+}
+
+#elif defined(__x86_64__)
+
+bool cpu_has(const char* isa) {
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  if (std::strcmp(isa, "avx2") == 0) return avx2;
+  return avx2 && __builtin_cpu_supports("avx512f") != 0;
+}
+
+#else
+
+bool cpu_has(const char*) { return false; }
+
+#endif
+
+const Kernels& choose() {
+  // Read once, before any thread of this library starts.
+  const char* wanted = std::getenv("EARWITNESS_ISA");  // NOLINT(concurrency-mt-unsafe)
+  if (wanted != nullptr && *wanted != '\0') {
+    const Kernels* found = find_kernels(wanted);
+    if (found == nullptr) {
+      throw InvalidOption(std::string("EARWITNESS_ISA is \"") + wanted +
+                          "\", which this machine or build does not have; unset it, or set it to "
+                          "scalar, avx2, avx512 or neon");
+    }
+    return *found;
+  }
+  for (const char* name : {"avx512", "avx2", "neon"}) {
+    const Kernels* found = find_kernels(name);
+    if (found != nullptr) return *found;
+  }
+  return *kScalarKernels;
+}
+
+}  // namespace
+
+const Kernels* find_kernels(const char* name) {
+  if (std::strcmp(name, "scalar") == 0) return kScalarKernels;
+  if (std::strcmp(name, "neon") == 0) return kNeonKernels;  // part of every AArch64
+  if (std::strcmp(name, "avx2") == 0) return cpu_has(name) ? kAvx2Kernels : nullptr;
+  if (std::strcmp(name, "avx512") == 0) return cpu_has(name) ? kAvx512Kernels : nullptr;
+  return nullptr;
+}
+
+const Kernels& active_kernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+}  // namespace earwitness::kernels

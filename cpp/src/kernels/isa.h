@@ -1,0 +1,71 @@
+// The inner loops, one set for each instruction set, chosen once at run time.
+#pragma once
+
+#include <cstddef>
+
+namespace earwitness::kernels {
+
+// Outputs of a packed matrix lie in panels of this many columns, for every instruction set.
+inline constexpr int kPanel = 16;
+
+// c[r][j] = act(start + sum over k of a[r][k] b[k][j] + residual[r][j]) for one panel of columns,
+// where start is bias[j], or c[r][j] where bias is null.
+struct PanelTask {
+  const float* const* a;         // the rows' first inputs
+  float* const* c;               // the rows' first outputs
+  const float* const* residual;  // null for none
+  int rows;
+  int columns;              // 1..kPanel: the first so many of the panel are stored
+  std::ptrdiff_t a_offset;  // added to every pointer of a
+  std::ptrdiff_t c_offset;  // added to every pointer of c and residual
+  int segments;             // inputs of a row: `segments` runs of `segment_length` floats, whose
+  int segment_length;       // starts are `segment_stride` floats apart
+  std::ptrdiff_t segment_stride;
+  const float* b;        // [segments * segment_length][kPanel]
+  const float* bias;     // [kPanel]
+  float negative_slope;  // act(x) = max(x, slope x): 1 = none, 0 = ReLU, between = leaky ReLU
+};
+
+// One step of an LSTM's cells for several sequences. Gates in torch's order: input, forget, cell,
+// output.
+struct LstmTask {
+  const float* gates;  // [rows][4 * size], before their activations
+  float* cell;         // [rows][size], updated
+  float* hidden;       // [rows][size] at hidden_stride
+  std::ptrdiff_t hidden_stride;
+  int rows;
+  int size;  // a multiple of kPanel
+};
+
+struct Kernels {
+  const char* name;
+  void (*panel)(const PanelTask& task);
+  void (*lstm)(const LstmTask& task);
+  // out[i] = max(0, x[i] * scale[i] + shift[i])
+  void (*scale_shift_relu)(const float* x, const float* scale, const float* shift, float* out,
+                           int n);
+  // sum[i] = a[i] + b[i], difference[i] = a[i] - b[i]
+  void (*sum_difference)(const float* a, const float* b, float* sum, float* difference, int n);
+  // out = (x - mean) / sqrt(variance + 1e-5) * weight + bias, over one row of n.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float* out, int n);
+  // x = x * P(X <= x) for a standard normal X: the exact GELU.
+  void (*gelu)(float* x, long long n);
+  // x = softmax(scale * x), scale > 0. Terms below e^-28 of the largest count as that.
+  void (*softmax)(float* x, int n, float scale);
+};
+
+// The best set that this machine runs, or the lesser one that the environment variable
+// EARWITNESS_ISA names (scalar, avx2, avx512 or neon). Throws InvalidOption if the variable names a
+// set that does not exist or that this machine or build lacks.
+const Kernels& active_kernels();
+
+// The set of that name, or null if this machine or build lacks it.
+const Kernels* find_kernels(const char* name);
+
+// Each is null where the translation unit was not compiled for the instruction set.
+extern const Kernels* const kScalarKernels;
+extern const Kernels* const kAvx2Kernels;
+extern const Kernels* const kAvx512Kernels;
+extern const Kernels* const kNeonKernels;
+
+}  // namespace earwitness::kernels

@@ -1,0 +1,54 @@
+// AVX2 + FMA. Compile this file with those enabled (-mavx2 -mfma, /arch:AVX2).
+#include "kernels/isa.h"
+
+#if defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER)) && !defined(__AVX512F__)
+#include <immintrin.h>
+
+namespace earwitness::kernels {
+namespace {
+
+constexpr int kLanes = 8;
+constexpr int kRows = 6;  // 12 accumulators, 2 columns of b and 1 value of a in 16 registers
+
+struct V {
+  __m256 v;
+
+  static V load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static V broadcast(const float* p) { return {_mm256_broadcast_ss(p)}; }
+  static V zero() { return {_mm256_setzero_ps()}; }
+  static V fma(V a, V b, V c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+  static V max(V a, V b) { return {_mm256_max_ps(a.v, b.v)}; }
+  static V min(V a, V b) { return {_mm256_min_ps(a.v, b.v)}; }
+  static V round(V a) {
+    return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  static V pow2(V n) {
+    const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(biased, 23))};
+  }
+  void store(float* p) const { _mm256_storeu_ps(p, v); }
+  friend V operator+(V a, V b) { return {_mm256_add_ps(a.v, b.v)}; }
+  friend V operator-(V a, V b) { return {_mm256_sub_ps(a.v, b.v)}; }
+  friend V operator*(V a, V b) { return {_mm256_mul_ps(a.v, b.v)}; }
+  friend V operator/(V a, V b) { return {_mm256_div_ps(a.v, b.v)}; }
+};
+
+#include "kernels/kernels_impl.h"
+#include "kernels/transformer_impl.h"
+
+constexpr Kernels kTable{"avx2",         panel,      lstm, scale_shift_relu,
+                         sum_difference, layer_norm, gelu, softmax};
+
+}  // namespace
+
+const Kernels* const kAvx2Kernels = &kTable;
+
+}  // namespace earwitness::kernels
+
+#else
+
+namespace earwitness::kernels {
+const Kernels* const kAvx2Kernels = nullptr;
+}  // namespace earwitness::kernels
+
+#endif

@@ -1,0 +1,57 @@
+// AVX-512. Compile this file with it enabled (-mavx512f -mfma, /arch:AVX512).
+#include "kernels/isa.h"
+
+#if defined(__AVX512F__)
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12's own header sets "undefined" vectors to themselves.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+namespace earwitness::kernels {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int kRows = 12;  // one vector wide: 12 chains hide the latency of the two FMA units
+
+struct V {
+  __m512 v;
+
+  static V load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static V broadcast(const float* p) { return {_mm512_set1_ps(*p)}; }
+  static V zero() { return {_mm512_setzero_ps()}; }
+  static V fma(V a, V b, V c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static V max(V a, V b) { return {_mm512_max_ps(a.v, b.v)}; }
+  static V min(V a, V b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static V round(V a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT)}; }
+  static V pow2(V n) {
+    const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
+  }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  friend V operator+(V a, V b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend V operator-(V a, V b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend V operator*(V a, V b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend V operator/(V a, V b) { return {_mm512_div_ps(a.v, b.v)}; }
+};
+
+#include "kernels/kernels_impl.h"
+#include "kernels/transformer_impl.h"
+
+constexpr Kernels kTable{"avx512",       panel,      lstm, scale_shift_relu,
+                         sum_difference, layer_norm, gelu, softmax};
+
+}  // namespace
+
+const Kernels* const kAvx512Kernels = &kTable;
+
+}  // namespace earwitness::kernels
+
+#else
+
+namespace earwitness::kernels {
+const Kernels* const kAvx512Kernels = nullptr;
+}  // namespace earwitness::kernels
+
+#endif

@@ -1,0 +1,186 @@
+// The inner loops in terms of a vector type V that the including file defines, together with
+// kLanes (floats in a V) and kRows (rows of a register tile). Included once for each instruction
+// set, inside an unnamed namespace: nothing here may have external linkage, or the linker could
+// pick the version of another instruction set. For the same reason no standard header is used.
+//
+// V has: load, store, broadcast, zero, operators + - * /, fma(a, b, c) = a b + c, max, min,
+// round (to nearest), pow2 (of a vector of whole numbers in -126..127).
+
+constexpr int kVectors = kPanel / kLanes;
+
+// The loops over a register tile must be gone before registers are assigned: GCC, unlike Clang,
+// otherwise keeps the accumulators in memory, at a third of the speed.
+#if defined(__GNUC__) && !defined(__clang__)
+#define EARWITNESS_UNROLL _Pragma("GCC unroll 16")
+#else
+#define EARWITNESS_UNROLL
+#endif
+
+// Rows x (Columns x kLanes) of the output in registers, over all inputs.
+template <int Rows, int Columns>
+void tile(const PanelTask& t, int first) {
+  const float* a[Rows];
+  V acc[Rows][Columns];
+  EARWITNESS_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    a[r] = t.a[first + r] + t.a_offset;
+    const float* start = t.bias != nullptr ? t.bias : t.c[first + r] + t.c_offset;
+    EARWITNESS_UNROLL
+    for (int j = 0; j < Columns; ++j) acc[r][j] = V::load(start + j * kLanes);
+  }
+  const float* b = t.b;
+  for (int s = 0; s < t.segments; ++s) {
+    for (int k = 0; k < t.segment_length; ++k) {
+      V column[Columns];
+      EARWITNESS_UNROLL
+      for (int j = 0; j < Columns; ++j) column[j] = V::load(b + j * kLanes);
+      b += kPanel;
+      EARWITNESS_UNROLL
+      for (int r = 0; r < Rows; ++r) {
+        const V x = V::broadcast(a[r] + k);
+        EARWITNESS_UNROLL
+        for (int j = 0; j < Columns; ++j) acc[r][j] = V::fma(x, column[j], acc[r][j]);
+      }
+    }
+    EARWITNESS_UNROLL
+    for (int r = 0; r < Rows; ++r) a[r] += t.segment_stride;
+  }
+  const V slope = V::broadcast(&t.negative_slope);
+  EARWITNESS_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    float* c = t.c[first + r] + t.c_offset;
+    EARWITNESS_UNROLL
+    for (int j = 0; j < Columns; ++j) {
+      V y = acc[r][j];
+      if (t.residual != nullptr) {
+        y = y + V::load(t.residual[first + r] + t.c_offset + j * kLanes);
+      }
+      V::max(y, slope * y).store(c + j * kLanes);
+    }
+  }
+}
+
+// All rows of the task, kRows at a time.
+template <int Rows, int Columns>
+void tiles(const PanelTask& t, int first) {
+  for (; first + Rows <= t.rows; first += Rows) tile<Rows, Columns>(t, first);
+  if constexpr (Rows > 1) {
+    if (first < t.rows) tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Columns>(t, first);
+  }
+}
+
+// The vectors that hold the panel's first `columns` columns.
+template <int Columns>
+void columns(const PanelTask& t) {
+  if constexpr (Columns > 1) {
+    if (t.columns <= (Columns - 1) * kLanes) return columns<Columns - 1>(t);
+  }
+  tiles<kRows, Columns>(t, 0);
+}
+
+void panel(const PanelTask& t) {
+  constexpr int kMost = 64;
+  if (t.columns % kLanes == 0) return columns<kVectors>(t);
+  // Whole vectors are computed and stored, so a narrower panel goes through a buffer.
+  alignas(64) float buffer[kMost][kPanel];
+  alignas(64) float residual[kMost][kPanel];
+  float* c[kMost];
+  const float* added[kMost];
+  for (int first = 0; first < t.rows; first += kMost) {
+    PanelTask part = t;
+    part.rows = t.rows - first < kMost ? t.rows - first : kMost;
+    for (int r = 0; r < part.rows; ++r) {
+      c[r] = buffer[r];
+      added[r] = residual[r];
+      for (int j = 0; j < kPanel; ++j) {
+        const bool inside = j < t.columns;
+        buffer[r][j] = inside && t.bias == nullptr ? t.c[first + r][t.c_offset + j] : 0.0F;
+        residual[r][j] =
+            inside && t.residual != nullptr ? t.residual[first + r][t.c_offset + j] : 0.0F;
+      }
+    }
+    part.a = t.a + first;
+    part.c = c;
+    part.residual = t.residual != nullptr ? added : nullptr;
+    part.c_offset = 0;
+    columns<kVectors>(part);
+    for (int r = 0; r < part.rows; ++r) {
+      for (int j = 0; j < t.columns; ++j) t.c[first + r][t.c_offset + j] = buffer[r][j];
+    }
+  }
+}
+
+// e^x for |x| <= 28, relative error about 1e-7: Cephes' expf (range reduction by ln 2 in two parts,
+// polynomial of degree 5).
+inline V exponential(V x) {
+  constexpr float kLog2e = 1.44269504088896341F;
+  constexpr float kMinusLn2High = -0.693359375F;
+  constexpr float kMinusLn2Low = 2.12194440e-4F;
+  constexpr float kCoefficients[] = {1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F,
+                                     4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F};
+  const V n = V::round(x * V::broadcast(&kLog2e));
+  x = V::fma(n, V::broadcast(&kMinusLn2High), x);
+  x = V::fma(n, V::broadcast(&kMinusLn2Low), x);
+  V p = V::broadcast(&kCoefficients[0]);
+  for (int i = 1; i < 6; ++i) p = V::fma(p, x, V::broadcast(&kCoefficients[i]));
+  constexpr float kOne = 1.0F;
+  const V y = V::fma(p, x * x, x) + V::broadcast(&kOne);
+  return y * V::pow2(n);
+}
+
+// e^(factor x), the exponent held within +-28 so that products of three stay finite. The sigmoid
+// and tanh of what lies beyond differ from 0 or 1 by less than 1e-12.
+inline V bounded_exponential(V x, float factor) {
+  constexpr float kLow = -28.0F;
+  constexpr float kHigh = 28.0F;
+  const V scaled = x * V::broadcast(&factor);
+  return exponential(V::min(V::max(scaled, V::broadcast(&kLow)), V::broadcast(&kHigh)));
+}
+
+void lstm(const LstmTask& t) {
+  constexpr float kOne = 1.0F;
+  const V one = V::broadcast(&kOne);
+  for (int r = 0; r < t.rows; ++r) {
+    const float* gates = t.gates + static_cast<long long>(r) * 4 * t.size;
+    float* cell = t.cell + static_cast<long long>(r) * t.size;
+    float* hidden = t.hidden + r * t.hidden_stride;
+    for (int j = 0; j < t.size; j += kLanes) {
+      const V i = one + bounded_exponential(V::load(gates + j), -1.0F);
+      const V f = one + bounded_exponential(V::load(gates + t.size + j), -1.0F);
+      const V g = bounded_exponential(V::load(gates + 2 * t.size + j), -2.0F);
+      const V o = one + bounded_exponential(V::load(gates + 3 * t.size + j), -1.0F);
+      // sigmoid(f) c + sigmoid(i) tanh(g) and sigmoid(o) tanh(c), each with one division.
+      const V ig = i * (one + g);
+      const V c = (V::load(cell + j) * ig + (one - g) * f) / (f * ig);
+      const V e = bounded_exponential(c, -2.0F);
+      c.store(cell + j);
+      ((one - e) / (o * (one + e))).store(hidden + j);
+    }
+  }
+}
+
+void scale_shift_relu(const float* x, const float* scale, const float* shift, float* out, int n) {
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    V::max(V::fma(V::load(x + i), V::load(scale + i), V::load(shift + i)), V::zero())
+        .store(out + i);
+  }
+  for (; i < n; ++i) {
+    const float y = x[i] * scale[i] + shift[i];
+    out[i] = y > 0.0F ? y : 0.0F;
+  }
+}
+
+void sum_difference(const float* a, const float* b, float* sum, float* difference, int n) {
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const V x = V::load(a + i);
+    const V y = V::load(b + i);
+    (x + y).store(sum + i);
+    (x - y).store(difference + i);
+  }
+  for (; i < n; ++i) {
+    sum[i] = a[i] + b[i];
+    difference[i] = a[i] - b[i];
+  }
+}

@@ -1,0 +1,52 @@
+// NEON, which every AArch64 has: no flags needed.
+#include "kernels/isa.h"
+
+#if defined(__aarch64__) || defined(_M_ARM64)
+#include <arm_neon.h>
+
+namespace earwitness::kernels {
+namespace {
+
+constexpr int kLanes = 4;
+constexpr int kRows = 6;  // 24 accumulators, 4 columns of b and 1 value of a in 32 registers
+
+struct V {
+  float32x4_t v;
+
+  static V load(const float* p) { return {vld1q_f32(p)}; }
+  static V broadcast(const float* p) { return {vld1q_dup_f32(p)}; }
+  static V zero() { return {vdupq_n_f32(0.0F)}; }
+  static V fma(V a, V b, V c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+  static V max(V a, V b) { return {vmaxq_f32(a.v, b.v)}; }
+  static V min(V a, V b) { return {vminq_f32(a.v, b.v)}; }
+  static V round(V a) { return {vrndnq_f32(a.v)}; }
+  static V pow2(V n) {
+    const int32x4_t biased = vaddq_s32(vcvtq_s32_f32(n.v), vdupq_n_s32(127));
+    return {vreinterpretq_f32_s32(vshlq_n_s32(biased, 23))};
+  }
+  void store(float* p) const { vst1q_f32(p, v); }
+  friend V operator+(V a, V b) { return {vaddq_f32(a.v, b.v)}; }
+  friend V operator-(V a, V b) { return {vsubq_f32(a.v, b.v)}; }
+  friend V operator*(V a, V b) { return {vmulq_f32(a.v, b.v)}; }
+  friend V operator/(V a, V b) { return {vdivq_f32(a.v, b.v)}; }
+};
+
+#include "kernels/kernels_impl.h"
+#include "kernels/transformer_impl.h"
+
+constexpr Kernels kTable{"neon",         panel,      lstm, scale_shift_relu,
+                         sum_difference, layer_norm, gelu, softmax};
+
+}  // namespace
+
+const Kernels* const kNeonKernels = &kTable;
+
+}  // namespace earwitness::kernels
+
+#else
+
+namespace earwitness::kernels {
+const Kernels* const kNeonKernels = nullptr;
+}  // namespace earwitness::kernels
+
+#endif

@@ -1,0 +1,77 @@
+// Plain C++, in fours so that the compiler can use whatever vectors the base architecture has.
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/isa.h"
+
+namespace earwitness::kernels {
+namespace {
+
+constexpr int kLanes = 4;
+constexpr int kRows = 2;  // 8 vector accumulators of 16 registers
+
+struct V {
+  float v[kLanes];
+
+  template <typename F>
+  static V each(F f) {
+    return {{f(0), f(1), f(2), f(3)}};
+  }
+  static V load(const float* p) {
+    return each([&](int i) { return p[i]; });
+  }
+  static V broadcast(const float* p) {
+    return each([&](int) { return *p; });
+  }
+  static V zero() {
+    return each([](int) { return 0.0F; });
+  }
+  static V fma(V a, V b, V c) {
+    return each([&](int i) { return a.v[i] * b.v[i] + c.v[i]; });
+  }
+  static V max(V a, V b) {
+    return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+  }
+  static V min(V a, V b) {
+    return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+  }
+  static V round(V a) {
+    return each([&](int i) { return std::nearbyint(a.v[i]); });
+  }
+  static V pow2(V n) {
+    return each([&](int i) {
+      const std::int32_t bits = (static_cast<std::int32_t>(n.v[i]) + 127) * (1 << 23);
+      float out;
+      std::memcpy(&out, &bits, sizeof out);
+      return out;
+    });
+  }
+  void store(float* p) const {
+    for (int i = 0; i < kLanes; ++i) p[i] = v[i];
+  }
+  friend V operator+(V a, V b) {
+    return each([&](int i) { return a.v[i] + b.v[i]; });
+  }
+  friend V operator-(V a, V b) {
+    return each([&](int i) { return a.v[i] - b.v[i]; });
+  }
+  friend V operator*(V a, V b) {
+    return each([&](int i) { return a.v[i] * b.v[i]; });
+  }
+  friend V operator/(V a, V b) {
+    return each([&](int i) { return a.v[i] / b.v[i]; });
+  }
+};
+
+#include "kernels/kernels_impl.h"
+#include "kernels/transformer_impl.h"
+
+constexpr Kernels kTable{"scalar",       panel,      lstm, scale_shift_relu,
+                         sum_difference, layer_norm, gelu, softmax};
+
+}  // namespace
+
+const Kernels* const kScalarKernels = &kTable;
+
+}  // namespace earwitness::kernels

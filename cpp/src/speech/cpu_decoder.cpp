@@ -1,0 +1,227 @@
+// CpuNetwork: tokens → logits, over the encoded window. On the calling thread: a token's products
+// are too short to be worth handing out.
+#include <algorithm>
+#include <numeric>
+
+#include "speech/cpu_network.h"
+
+namespace earwitness::speech {
+namespace {
+
+using kernels::active_kernels;
+using kernels::gemm_rows;
+
+std::size_t at(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
+
+void resize(kernels::FloatBuffer& buffer, std::ptrdiff_t n) {
+  if (buffer.size() < at(n)) buffer.resize(at(n));
+}
+
+}  // namespace
+
+// One run of the decoder: n_tokens new tokens in each of n_sequences, sequence after sequence.
+struct CpuNetwork::Pass {
+  std::span<const TokenId> tokens;
+  int n_sequences = 1;
+  int position = 0;
+  std::span<const int> rows = {};             // tokens whose logits are wanted
+  std::span<const AttentionHead> heads = {};  // whose cross attention is wanted
+  std::vector<float>* attention = nullptr;    // [heads][tokens][n_ctx]
+
+  int total() const { return static_cast<int>(tokens.size()); }
+  int n_tokens() const { return total() / n_sequences; }
+};
+
+void CpuNetwork::reserve_sequences(int n) {
+  const Hyperparameters& h = hparams();
+  while (sequences_.size() < at(n)) {
+    Sequence sequence;
+    for (int i = 0; i < h.n_text_layer; ++i) {
+      sequence.emplace_back(h.n_text_head, h.n_text_state / h.n_text_head, h.n_text_ctx);
+    }
+    sequences_.push_back(std::move(sequence));
+  }
+}
+
+std::span<const float> CpuNetwork::prompt(std::span<const TokenId> tokens,
+                                          std::span<const int> rows, int n_sequences,
+                                          Watch& watch) {
+  reserve_sequences(n_sequences);
+  const auto result = run_decoder({.tokens = tokens, .rows = rows}, watch);
+  position_ = static_cast<int>(tokens.size());
+  return result;
+}
+
+std::span<const float> CpuNetwork::step(std::span<const TokenId> tokens, Watch& watch) {
+  std::vector<int> rows(tokens.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  const auto result = run_decoder({.tokens = tokens,
+                                   .n_sequences = static_cast<int>(tokens.size()),
+                                   .position = position_,
+                                   .rows = rows},
+                                  watch);
+  ++position_;
+  return result;
+}
+
+void CpuNetwork::reorder(std::span<const int> sources, Watch& watch) {
+  watch.check();
+  // The first that continues a sequence takes it over, the others copy it into what nobody
+  // continues.
+  std::vector<Sequence> kept(sources.size());
+  std::vector<int> owner(sequences_.size(), -1);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto source = at(sources[i]);
+    if (owner[source] >= 0) continue;
+    owner[source] = static_cast<int>(i);
+    kept[i] = std::move(sequences_[source]);
+  }
+  std::vector<Sequence> spare;
+  for (Sequence& sequence : sequences_) {
+    if (!sequence.empty()) spare.push_back(std::move(sequence));
+  }
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (!kept[i].empty()) continue;
+    kept[i] = std::move(spare.back());
+    spare.pop_back();
+    const Sequence& source = kept[at(owner[at(sources[i])])];
+    for (std::size_t layer = 0; layer < source.size(); ++layer) {
+      kept[i][layer].copy_from(source[layer], position_);
+    }
+  }
+  for (Sequence& sequence : spare) kept.push_back(std::move(sequence));
+  sequences_ = std::move(kept);
+}
+
+std::vector<float> CpuNetwork::attend(std::span<const TokenId> tokens,
+                                      std::span<const AttentionHead> heads, Watch& watch) {
+  reserve_sequences(1);
+  std::vector<float> attention(heads.size() * tokens.size() * at(n_ctx_));
+  run_decoder({.tokens = tokens, .heads = heads, .attention = &attention}, watch);
+  position_ = 0;
+  return attention;
+}
+
+std::span<const float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
+  const CpuWeights& w = *weights_;
+  const int n_state = hparams().n_text_state;
+  const int n = pass.total();
+  resize(y_, std::ptrdiff_t{n} * n_state);
+  resize(normed_, std::ptrdiff_t{n} * n_state);
+  resize(projected_, std::ptrdiff_t{n} * 3 * n_state);
+  resize(attended_, std::ptrdiff_t{n} * n_state);
+  resize(hidden_, std::ptrdiff_t{n} * 4 * n_state);
+  resize(scores_, std::ptrdiff_t{kernels::kAttentionRows} *
+                      std::max(hparams().n_audio_ctx, hparams().n_text_ctx));
+
+  for (int i = 0; i < n; ++i) {
+    const int token = pass.tokens[at(i)];
+    const float* embedding =
+        w.token_embedding.panel(token / kernels::kPanel) + token % kernels::kPanel;
+    const float* position =
+        w.text_positions.data() + at(pass.position + i % pass.n_tokens()) * at(n_state);
+    float* y = y_.data() + at(i) * at(n_state);
+    for (int j = 0; j < n_state; ++j) y[j] = embedding[j * kernels::kPanel] + position[j];
+  }
+  for (std::size_t layer = 0; layer < w.decoder.size(); ++layer) {
+    watch.check();
+    self_attention(w.decoder[layer].attention, layer, pass);
+    cross_attention(w.decoder[layer].cross, layer, pass, pass.attention);
+    mlp(w.decoder[layer].mlp, n);
+  }
+  return logits(pass.rows, watch);
+}
+
+namespace {
+
+void norm_rows(const CpuNorm& norm, const float* x, int rows, int n_state, float* out) {
+  for (int r = 0; r < rows; ++r) {
+    active_kernels().layer_norm(x + at(r) * at(n_state), norm.weight.data(), norm.bias.data(),
+                                out + at(r) * at(n_state), n_state);
+  }
+}
+
+}  // namespace
+
+void CpuNetwork::self_attention(const CpuSelfAttention& w, std::size_t layer, const Pass& pass) {
+  const int n_state = hparams().n_text_state;
+  const int n_head = hparams().n_text_head;
+  const int d = n_state / n_head;
+  const int n = pass.total();
+  norm_rows(w.norm, y_.data(), n, n_state, normed_.data());
+  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, n, w.query_key_value,
+            {.data = projected_.data(), .rows = {.stride = 3 * n_state}}, {});
+  for (int i = 0; i < n; ++i) {
+    kernels::KeyValues& kv = sequences_[at(i / pass.n_tokens())][layer];
+    const int position = pass.position + i % pass.n_tokens();
+    const float* row = projected_.data() + at(i) * at(3 * n_state);
+    for (int head = 0; head < n_head; ++head) {
+      const float* query = row + head * d;
+      kv.store(head, position, 1, query + n_state, query + 2 * n_state, 0);
+      kernels::attend(query, 0, 1, kv, head, position + 1, scores_.data(),
+                      attended_.data() + at(i) * at(n_state) + at(head * d), 0);
+    }
+  }
+  gemm_rows({.data = attended_.data(), .rows = {.stride = n_state}}, 0, n, w.out,
+            {.data = y_.data(), .rows = {.stride = n_state}},
+            {.residual = y_.data(), .residual_rows = {.stride = n_state}});
+}
+
+void CpuNetwork::cross_attention(const CpuCrossAttention& w, std::size_t layer, const Pass& pass,
+                                 std::vector<float>* probabilities) {
+  const int n_state = hparams().n_text_state;
+  const int n_head = hparams().n_text_head;
+  const int d = n_state / n_head;
+  const int n = pass.total();
+  norm_rows(w.norm, y_.data(), n, n_state, normed_.data());
+  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, n, w.query,
+            {.data = projected_.data(), .rows = {.stride = n_state}}, {});
+  for (int head = 0; head < n_head; ++head) {
+    for (int first = 0; first < n; first += kernels::kAttentionRows) {
+      const int rows = std::min(kernels::kAttentionRows, n - first);
+      const std::size_t offset = at(first) * at(n_state) + at(head * d);
+      kernels::attend(projected_.data() + offset, n_state, rows, cross_[layer], head, n_ctx_,
+                      scores_.data(), attended_.data() + offset, n_state);
+      if (!probabilities) continue;
+      for (std::size_t i = 0; i < pass.heads.size(); ++i) {
+        if (at(pass.heads[i].layer) != layer || pass.heads[i].head != head) continue;
+        std::copy_n(scores_.data(), at(rows) * at(n_ctx_),
+                    probabilities->data() + (i * at(n) + at(first)) * at(n_ctx_));
+      }
+    }
+  }
+  gemm_rows({.data = attended_.data(), .rows = {.stride = n_state}}, 0, n, w.out,
+            {.data = y_.data(), .rows = {.stride = n_state}},
+            {.residual = y_.data(), .residual_rows = {.stride = n_state}});
+}
+
+void CpuNetwork::mlp(const CpuMlp& w, int rows) {
+  const int n_state = hparams().n_text_state;
+  norm_rows(w.norm, y_.data(), rows, n_state, normed_.data());
+  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, rows, w.up,
+            {.data = hidden_.data(), .rows = {.stride = 4 * n_state}}, {});
+  active_kernels().gelu(hidden_.data(), static_cast<long long>(rows) * 4 * n_state);
+  gemm_rows({.data = hidden_.data(), .rows = {.stride = 4 * n_state}}, 0, rows, w.down,
+            {.data = y_.data(), .rows = {.stride = n_state}},
+            {.residual = y_.data(), .residual_rows = {.stride = n_state}});
+}
+
+std::span<const float> CpuNetwork::logits(std::span<const int> rows, Watch& watch) {
+  if (rows.empty()) return {};
+  watch.check();
+  const CpuWeights& w = *weights_;
+  const int n_state = hparams().n_text_state;
+  const int n_vocab = hparams().n_vocab;
+  resize(normed_, std::ssize(rows) * n_state);  // a row may be wanted twice
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    active_kernels().layer_norm(y_.data() + at(rows[i]) * at(n_state), w.decoder_norm.weight.data(),
+                                w.decoder_norm.bias.data(), normed_.data() + i * at(n_state),
+                                n_state);
+  }
+  logits_.resize(rows.size() * at(n_vocab));
+  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, static_cast<int>(rows.size()),
+            w.token_embedding, {.data = logits_.data(), .rows = {.stride = n_vocab}}, {});
+  return logits_;
+}
+
+}  // namespace earwitness::speech

@@ -1,0 +1,69 @@
+// The Whisper network on our own CPU kernels.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/thread_pool.h"
+#include "speech/cpu_weights.h"
+#include "speech/network.h"
+
+namespace earwitness::speech {
+
+class CpuNetwork final : public Network {
+ public:
+  explicit CpuNetwork(std::shared_ptr<const CpuWeights> weights);
+
+  const Hyperparameters& hparams() const override { return weights_->hparams; }
+  int position() const override { return position_; }
+  void encode(std::span<const float> mel, int n_ctx, int threads, Watch& watch) override;
+  std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
+                                int n_sequences, Watch& watch) override;
+  void reorder(std::span<const int> sources, Watch& watch) override;
+  std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) override;
+  std::vector<float> attend(std::span<const TokenId> tokens, std::span<const AttentionHead> heads,
+                            Watch& watch) override;
+
+ private:
+  struct Pass;
+  using Sequence = std::vector<kernels::KeyValues>;  // by text layer
+
+  void set_threads(int threads);
+  void run(int tasks, Watch& watch, const kernels::ThreadPool::Task& task);
+
+  void convolve(std::span<const float> mel, Watch& watch);
+  void encode_block(std::size_t block, Watch& watch);
+  void finish_rows(const CpuEncoderBlock& block, int first, int rows, int worker);
+  void project_cross(Watch& watch);
+
+  void reserve_sequences(int n);
+  std::span<const float> run_decoder(const Pass& pass, Watch& watch);
+  void self_attention(const CpuSelfAttention& w, std::size_t layer, const Pass& pass);
+  void cross_attention(const CpuCrossAttention& w, std::size_t layer, const Pass& pass,
+                       std::vector<float>* probabilities);
+  void mlp(const CpuMlp& w, int rows);
+  std::span<const float> logits(std::span<const int> rows, Watch& watch);
+
+  std::shared_ptr<const CpuWeights> weights_;
+  std::unique_ptr<kernels::ThreadPool> pool_;
+
+  // Encoder.
+  int n_ctx_ = 0;
+  kernels::FloatBuffer mel_rows_;  // [2 n_ctx + 2][n_mels], a row of zeros at either end
+  kernels::FloatBuffer conv_;      // [2 n_ctx + 2][n_state], likewise
+  kernels::FloatBuffer x_;         // [n_ctx][n_state]
+  kernels::FloatBuffer qkv_;       // [n_ctx][3 n_state], or [n_ctx][2 n_state] for the cross
+  kernels::FloatBuffer mixed_;     // [n_ctx][n_state]
+  kernels::KeyValues encoder_kv_;
+  std::vector<kernels::FloatBuffer> scratch_;  // one per worker
+
+  // Decoder.
+  std::vector<kernels::KeyValues> cross_;  // by text layer
+  std::vector<Sequence> sequences_;
+  int position_ = 0;
+  kernels::FloatBuffer y_, normed_, projected_, attended_, hidden_, scores_;
+  std::vector<float> logits_;
+};
+
+}  // namespace earwitness::speech
