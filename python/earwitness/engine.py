@@ -18,11 +18,15 @@ from earwitness.options import SAMPLE_RATE, Options
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    import numpy as np
+    from numpy.typing import NDArray
     from typing_extensions import Buffer, Self, Unpack
 
     from earwitness.options import OptionValues
 
-    AudioInput: TypeAlias = "str | os.PathLike[str] | SupportsRead | Buffer"
+    # Arrays are buffers too, which type checkers know from Python 3.12 on.
+    Samples: TypeAlias = "NDArray[np.float32] | NDArray[np.int16]"
+    AudioInput: TypeAlias = "str | os.PathLike[str] | SupportsRead | Buffer | Samples"
 
 
 class SupportsRead(Protocol):
@@ -38,7 +42,7 @@ class Engine:
 
     Args:
         model: name of a model in the catalogue, one of its aliases, or the path of a ggml file.
-        device: `auto`, or one of `earwitness.devices()`.
+        device: `auto` (a GPU where there is one), `cpu` or `gpu`.
 
     Raises:
         ModelError: the model is unknown, cannot be fetched, or its file is damaged.
@@ -69,6 +73,9 @@ class Engine:
                 shaped (frames, channels), at `options.sample_rate` with `options.channels`.
             options: the settings; its `model` is ignored, for the engine has one.
             overrides: fields of `options` to replace for this call.
+
+        Returns:
+            What was heard. Silence, and what is shorter than a tenth of a second, has no segments.
 
         Raises:
             AudioError: the audio cannot be decoded, is not finite, or is no audio at all;
@@ -163,9 +170,11 @@ def _pcm(audio: AudioInput, options: Options) -> tuple[Buffer, bool]:
         # Decoding brings numpy, which callers with PCM of their own may do without.
         from earwitness.audio import load_audio
 
-        return load_audio(audio, cancel=options.cancel), True
+        samples: Any = load_audio(audio, cancel=options.cancel)
+        return samples, True
+    buffer: Any = audio
     try:
-        return memoryview(audio), False
+        return memoryview(buffer), False
     except (TypeError, ValueError, BufferError):
         raise AudioError(
             f"{type(audio).__name__} is not audio: pass a path, the bytes of an audio file, a "

@@ -11,7 +11,7 @@ class EarwitnessError(Exception):
 
 
 class AudioError(EarwitnessError):
-    """The audio cannot be used: damaged, not finite, impossible rate or channel count."""
+    """The audio cannot be used: empty, damaged, under 100 ms, not finite, not float32 or int16."""
 
 
 class UnsupportedFormatError(AudioError):

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from earwitness.cli.common import EXIT_CODES, Exit, reason, say, write_atomically
 from earwitness.cli.progress import progress_bar
 from earwitness.errors import EarwitnessError, InvalidOptionError, ModelError
-from earwitness.formats import FORMATS, render
+from earwitness.formats import FORMATS, FORMATS_OF_SPEAKERS, render
 from earwitness.options import Options
 
 if TYPE_CHECKING:
     from earwitness._core import Transcript
     from earwitness.engine import Engine
+
+# Without speakers there is nothing that these could say.
+_FORMATS: Final = tuple(name for name in FORMATS if name not in FORMATS_OF_SPEAKERS)
 
 # Of these, several one after another on standard output can still be told apart.
 _CONCATENABLE: Final = frozenset({"txt", "json", "verbose_json"})
@@ -57,12 +60,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         dest="formats",
         action="append",
         metavar="FORMAT",
-        help=f"{', '.join(FORMATS)}; several as a list with commas or by repeating (default txt)",
+        help=f"{', '.join(_FORMATS)}; several as a list with commas or by repeating (default txt)",
     )
     parser.add_argument(
         "-o", "--output-dir", type=Path, metavar="DIR", help="write files into this folder"
     )
-    parser.add_argument("--device", help="auto, or a device that computes (default auto)")
+    parser.add_argument("--device", help="auto, cpu or gpu (default auto)")
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="say nothing on standard error but errors"
     )
@@ -216,8 +219,8 @@ def _run_all(
                 say(f"{job.title}: {reason(error)}")
                 failed.append(job.title)
                 continue
-            _print_results(job, transcript, headed=len(jobs) > 1)
             done += 1
+            _print_results(job, transcript, headed=len(jobs) > 1)
             if written and not quiet:
                 say(f"{job.title}: wrote {', '.join(map(str, written))}")
     except KeyboardInterrupt:
@@ -294,8 +297,8 @@ def _plan(files: Sequence[str], formats: Sequence[str], output_dir: Path | None)
 def _formats(values: Sequence[str]) -> list[str]:
     names = [name.strip() for value in values for name in value.split(",")]
     for name in names:
-        if name not in FORMATS:
-            raise InvalidOptionError(f"format {name!r} is unknown; there are {', '.join(FORMATS)}")
+        if name not in _FORMATS:
+            raise InvalidOptionError(f"format {name!r} is unknown; there are {', '.join(_FORMATS)}")
     return list(dict.fromkeys(names))
 
 
