@@ -4,6 +4,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "buffer.h"
+#include "callbacks.h"
 #include "register.h"
 
 namespace py = pybind11;
@@ -11,37 +12,9 @@ namespace py = pybind11;
 namespace earwitness::bindings {
 namespace {
 
-using ProgressCallback = std::optional<py::function>;
-using SegmentCallback = std::optional<py::function>;
-
-// What a Python caller gives, as a Control: signals (Ctrl-C) are looked for between operations, and
-// callbacks take the GIL that the compute runs without.
-Control make_control(const std::optional<CancelToken>& cancel, const ProgressCallback& on_progress,
-                     const SegmentCallback& on_segment) {
-  Control control;
-  if (cancel) control.cancel = *cancel;
-  control.poll = [] {
-    const py::gil_scoped_acquire gil;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  };
-  if (on_progress) {
-    control.on_progress = [callback = *on_progress](double share) {
-      const py::gil_scoped_acquire gil;
-      callback(share);
-    };
-  }
-  if (on_segment) {
-    control.on_segment = [callback = *on_segment](const Segment& segment) {
-      const py::gil_scoped_acquire gil;
-      callback(segment);
-    };
-  }
-  return control;
-}
-
 Transcript transcribe(const Engine& engine, const py::buffer& pcm, const TranscribeOptions& options,
                       int sample_rate, int channels, const std::optional<CancelToken>& cancel,
-                      const ProgressCallback& on_progress, const SegmentCallback& on_segment) {
+                      const Callback& on_progress, const Callback& on_segment) {
   const Control control = make_control(cancel, on_progress, on_segment);
   BufferPcm samples(pcm, sample_rate, channels, control.cancel, control.poll);
   const py::gil_scoped_release no_gil;

@@ -12,6 +12,7 @@ void register_cancel(py::module_& m) {
   py::class_<CancelToken>(m, "CancelToken", py::is_final())
       .def(py::init<>())
       .def("cancel", &CancelToken::cancel)
+      .def("child", &CancelToken::child)
       .def_property_readonly("cancelled", &CancelToken::cancelled);
 }
 
@@ -26,6 +27,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bindings::register_options(m);
   bindings::register_audio(m);
   bindings::register_engine(m);
+  bindings::register_diarizer(m);
+  bindings::register_voices(m);
 
   m.def("devices", &devices);
   m.def("system_info", &system_info);

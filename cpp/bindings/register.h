@@ -10,6 +10,8 @@ void register_cancel(pybind11::module_& m);
 void register_results(pybind11::module_& m);
 void register_options(pybind11::module_& m);
 void register_audio(pybind11::module_& m);
+void register_diarizer(pybind11::module_& m);
 void register_engine(pybind11::module_& m);
+void register_voices(pybind11::module_& m);
 
 }  // namespace earwitness::bindings

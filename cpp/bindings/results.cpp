@@ -5,26 +5,12 @@
 
 #include "earwitness/types.h"
 #include "register.h"
+#include "state.h"
 
 namespace py = pybind11;
 
 namespace earwitness::bindings {
 namespace {
-
-// Pickles a struct as the tuple of its members.
-template <typename T, typename... Members>
-auto pickle(Members T::*... members) {
-  return py::pickle([members...](const T& value) { return py::make_tuple(value.*members...); },
-                    [members...](const py::tuple& state) {
-                      if (state.size() != sizeof...(Members)) {
-                        throw py::value_error("the pickle is of another version");
-                      }
-                      T value;
-                      std::size_t i = 0;
-                      ((value.*members = state[i++].template cast<Members>()), ...);
-                      return value;
-                    });
-}
 
 // Pickles a token's bytes as bytes, since they need not be UTF-8.
 auto pickle_token() {
@@ -62,6 +48,8 @@ void register_results(py::module_& m) {
       .def_readonly("start", &Word::start)
       .def_readonly("end", &Word::end)
       .def_readonly("confidence", &Word::confidence)
+      .def_readonly("speaker", &Word::speaker)
+      .def_readonly("speaker_confidence", &Word::speaker_confidence)
       .def(py::self == py::self)
       .def("__repr__",
            [](const Word& w) {
@@ -70,7 +58,8 @@ void register_results(py::module_& m) {
                  << ", confidence=" << w.confidence << ")";
              return out.str();
            })
-      .def(pickle(&Word::text, &Word::start, &Word::end, &Word::confidence));
+      .def(pickle(&Word::text, &Word::start, &Word::end, &Word::confidence, &Word::speaker,
+                  &Word::speaker_confidence));
 
   py::class_<Segment>(m, "Segment", py::is_final())
       .def_readonly("id", &Segment::id)
@@ -94,6 +83,23 @@ void register_results(py::module_& m) {
       .def(pickle(&Segment::id, &Segment::seek, &Segment::start, &Segment::end, &Segment::text,
                   &Segment::tokens, &Segment::words, &Segment::temperature, &Segment::avg_logprob,
                   &Segment::no_speech_prob));
+
+  py::class_<SpeakerSegment>(m, "SpeakerSegment", py::is_final())
+      .def_readonly("speaker", &SpeakerSegment::speaker)
+      .def_readonly("start", &SpeakerSegment::start)
+      .def_readonly("end", &SpeakerSegment::end)
+      .def_readonly("text", &SpeakerSegment::text)
+      .def_readonly("words", &SpeakerSegment::words)
+      .def(py::self == py::self)
+      .def("__repr__",
+           [](const SpeakerSegment& s) {
+             std::ostringstream out;
+             out << "SpeakerSegment(speaker=" << quoted(s.speaker) << ", start=" << s.start
+                 << ", end=" << s.end << ", text=" << quoted(s.text) << ")";
+             return out.str();
+           })
+      .def(pickle(&SpeakerSegment::speaker, &SpeakerSegment::start, &SpeakerSegment::end,
+                  &SpeakerSegment::text, &SpeakerSegment::words));
 
   py::class_<Timings>(m, "Timings", py::is_final())
       .def_readonly("mel", &Timings::mel)
@@ -119,6 +125,7 @@ void register_results(py::module_& m) {
       .def_readonly("language_probability", &Transcript::language_probability)
       .def_readonly("duration", &Transcript::duration)
       .def_readonly("segments", &Transcript::segments)
+      .def_readonly("speaker_segments", &Transcript::speaker_segments)
       .def_property_readonly("words", &Transcript::words)
       .def_readonly("timings", &Transcript::timings)
       .def(py::self == py::self)
@@ -130,7 +137,8 @@ void register_results(py::module_& m) {
              return out.str();
            })
       .def(pickle(&Transcript::task, &Transcript::language, &Transcript::language_probability,
-                  &Transcript::duration, &Transcript::segments, &Transcript::timings));
+                  &Transcript::duration, &Transcript::segments, &Transcript::speaker_segments,
+                  &Transcript::timings));
 }
 
 }  // namespace earwitness::bindings

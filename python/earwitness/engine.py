@@ -6,33 +6,22 @@ import atexit
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from earwitness import _core
-from earwitness.errors import AudioError, InvalidOptionError
+from earwitness.errors import InvalidOptionError
 from earwitness.options import SAMPLE_RATE, Options
+from earwitness.pcm import samples_of
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    import numpy as np
-    from numpy.typing import NDArray
     from typing_extensions import Buffer, Self, Unpack
 
     from earwitness.options import OptionValues
-
-    # Arrays are buffers too, which type checkers know from Python 3.12 on.
-    Samples: TypeAlias = "NDArray[np.float32] | NDArray[np.int16]"
-    AudioInput: TypeAlias = "str | os.PathLike[str] | SupportsRead | Buffer | Samples"
-
-
-class SupportsRead(Protocol):
-    """A binary file object."""
-
-    def read(self, size: int = ..., /) -> bytes: ...
+    from earwitness.pcm import AudioInput
 
 
 class Engine:
@@ -75,10 +64,11 @@ class Engine:
             overrides: fields of `options` to replace for this call.
 
         Returns:
-            What was heard. Silence, and what is shorter than a tenth of a second, has no segments.
+            What was heard. Silence has no segments. With `diarize`, each word has its speaker.
 
         Raises:
-            AudioError: the audio cannot be decoded, is not finite, or is no audio at all;
+            AudioError: the audio cannot be decoded, is under 100 ms long, is not finite, or is no
+                audio at all;
                 `UnsupportedFormatError` where only its format is at fault.
             InvalidOptionError: an option is out of range, unknown, or not possible for this model
                 or these samples.
@@ -91,12 +81,21 @@ class Engine:
                 "model cannot be changed for one call of an engine; make another Engine for it"
             )
         chosen = (options or Options()).replace(**overrides)
-        pcm, encoded = _pcm(audio, chosen)
+        pcm, encoded = samples_of(audio, chosen.cancel)
+        if encoded:
+            chosen = chosen.replace(sample_rate=SAMPLE_RATE, channels=1)
+        if not chosen.diarize:
+            return self._transcribe(pcm, chosen)
+        with _diarizing(pcm, chosen) as speakers:
+            transcript = self._transcribe(pcm, chosen)
+            return _core.attribute(transcript, speakers.result())
+
+    def _transcribe(self, pcm: Buffer, chosen: Options) -> _core.Transcript:
         return self._native.transcribe(
             pcm,
             chosen.native(),
-            sample_rate=SAMPLE_RATE if encoded else chosen.sample_rate,
-            channels=1 if encoded else chosen.channels,
+            sample_rate=chosen.sample_rate,
+            channels=chosen.channels,
             cancel=chosen.cancel,
             on_progress=chosen.on_progress,
             on_segment=chosen.on_segment,
@@ -164,22 +163,29 @@ def _resolve(model: str | os.PathLike[str]) -> Path:
     return models.resolve(model)
 
 
-def _pcm(audio: AudioInput, options: Options) -> tuple[Buffer, bool]:
-    """The samples, and whether they were decoded (16 kHz mono) rather than passed in."""
-    if isinstance(audio, (str, os.PathLike, bytes, bytearray)) or hasattr(audio, "read"):
-        # Decoding brings numpy, which callers with PCM of their own may do without.
-        from earwitness.audio import load_audio
+@contextmanager
+def _diarizing(pcm: Buffer, options: Options) -> Iterator[Future[_core.Diarization]]:
+    """Finds the speakers beside what the block does; stopped if the block fails."""
+    from earwitness.diarizer import shared_diarizer
 
-        samples: Any = load_audio(audio, cancel=options.cancel)
-        return samples, True
-    buffer: Any = audio
-    try:
-        return memoryview(buffer), False
-    except (TypeError, ValueError, BufferError):
-        raise AudioError(
-            f"{type(audio).__name__} is not audio: pass a path, the bytes of an audio file, a "
-            "binary file object, or a buffer of float32 or int16 samples such as a numpy array"
-        ) from None
+    diarizer = shared_diarizer()
+    cancel = options.cancel.child() if options.cancel else _core.CancelToken()
+    with ThreadPoolExecutor(1, "earwitness-diarizer") as executor:
+        speakers = executor.submit(
+            diarizer.diarize,
+            pcm,
+            min_speakers=options.min_speakers,
+            max_speakers=options.max_speakers,
+            num_speakers=options.num_speakers,
+            threads=options.threads,
+            sample_rate=options.sample_rate,
+            channels=options.channels,
+            cancel=cancel,
+        )
+        try:
+            yield speakers
+        finally:
+            cancel.cancel()
 
 
 class _Entry:

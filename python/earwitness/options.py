@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
-from earwitness._core import CancelToken, Segment, TranscribeOptions
+from earwitness._core import CancelToken, Segment, TranscribeOptions, check_speakers
 from earwitness.errors import InvalidOptionError
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class OptionValues(TypedDict, total=False):
     max_initial_timestamp: float
     word_timestamps: bool
     spans: Sequence[tuple[float, float]]
+    diarize: bool
+    min_speakers: int | None
+    max_speakers: int | None
+    num_speakers: int | None
     threads: int
     sample_rate: int
     channels: int
@@ -132,6 +136,18 @@ class Options:
     Empty = all of it; any sequence of pairs is accepted and kept as a tuple.
     """
 
+    diarize: bool = False
+    """Find out who said each word, beside the transcription; implies `word_timestamps`."""
+
+    min_speakers: int | None = None
+    """The least number of speakers to tell apart, 1 to 100; only with `diarize`."""
+
+    max_speakers: int | None = None
+    """The most speakers to tell apart, 1 to 100; only with `diarize`."""
+
+    num_speakers: int | None = None
+    """The number of speakers where it is known, 1 to 100; only with `diarize`."""
+
     threads: int = 0
     """Threads of this call, up to 256; 0 = as many as there are cores, 4 at most. [whisper.cpp]"""
 
@@ -173,7 +189,17 @@ class Options:
         for name in ("sample_rate", "channels"):
             _native_int(name, getattr(self, name))
         object.__setattr__(self, "spans", _pairs(self.spans))
+        self._check_speakers()
         self.native()
+
+    def _check_speakers(self) -> None:
+        bounds = {name: getattr(self, name) for name in _SPEAKER_BOUNDS}
+        given = {
+            name: _native_int(name, value) for name, value in bounds.items() if value is not None
+        }
+        if given and not self.diarize:
+            raise InvalidOptionError(f"{next(iter(given))} is of no use without diarize=True")
+        check_speakers(**given)
 
     def native(self) -> TranscribeOptions:
         """The decoding options as the native module takes them."""
@@ -192,7 +218,7 @@ class Options:
             condition_on_previous_text=self.condition_on_previous_text,
             suppress_non_speech=self.suppress_non_speech,
             max_initial_timestamp=float(self.max_initial_timestamp),
-            word_timestamps=self.word_timestamps,
+            word_timestamps=self.word_timestamps or self.diarize,
             spans=self.spans,
             threads=_native_int("threads", self.threads),
         )
@@ -219,6 +245,10 @@ _NUMBER_OR_NONE: Final = ((Real, _NONE), "a number or None")
 _INTEGER: Final = ((Integral,), "an integer")
 _BOOL: Final = ((bool,), "True or False")
 
+_INTEGER_OR_NONE: Final = ((Integral, _NONE), "an integer or None")
+
+_SPEAKER_BOUNDS: Final = ("min_speakers", "max_speakers", "num_speakers")
+
 _KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "model": ((str, os.PathLike), "a model's name or path"),
     "language": ((str, _NONE), "a language's code, its English name or None"),
@@ -235,6 +265,10 @@ _KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "suppress_non_speech": _BOOL,
     "max_initial_timestamp": _NUMBER,
     "word_timestamps": _BOOL,
+    "diarize": _BOOL,
+    "min_speakers": _INTEGER_OR_NONE,
+    "max_speakers": _INTEGER_OR_NONE,
+    "num_speakers": _INTEGER_OR_NONE,
     "threads": _INTEGER,
     "sample_rate": _INTEGER,
     "channels": _INTEGER,

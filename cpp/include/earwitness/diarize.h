@@ -94,4 +94,9 @@ class Diarizer {
   std::shared_ptr<const Impl> impl_;
 };
 
+// Gives every word of a transcript its speaker, and the transcript its speaker segments. The
+// transcript must have words (TranscribeOptions::word_timestamps). Words are heard where the
+// diarization heard nobody only if both are wrong: they are the first speaker's.
+Transcript attribute(Transcript transcript, const Diarization& diarization);
+
 }  // namespace earwitness

@@ -39,6 +39,8 @@ struct Word {
   double start = 0.0;
   double end = 0.0;
   float confidence = 0.0F;  // mean probability of the word's tokens
+  std::string speaker;      // label, such as "SPEAKER_00"; empty unless speakers were asked for
+  float speaker_confidence = 0.0F;
 
   bool operator==(const Word&) const = default;
 };
@@ -58,6 +60,17 @@ struct Segment {
   bool operator==(const Segment&) const = default;
 };
 
+// Consecutive words of one speaker.
+struct SpeakerSegment {
+  std::string speaker;
+  double start = 0.0;
+  double end = 0.0;
+  std::string text;  // UTF-8, without outer spaces
+  std::vector<Word> words;
+
+  bool operator==(const SpeakerSegment&) const = default;
+};
+
 // Wall-clock seconds spent in each stage of one call.
 struct Timings {
   double mel = 0.0;
@@ -75,6 +88,7 @@ struct Transcript {
   float language_probability = 1.0F;
   double duration = 0.0;
   std::vector<Segment> segments;
+  std::vector<SpeakerSegment> speaker_segments;  // empty unless speakers were asked for
   Timings timings;
 
   std::string text() const;

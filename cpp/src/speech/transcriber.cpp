@@ -223,10 +223,10 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& wind
     std::vector<TokenId> ids;
     for (const Token& token : segment.tokens) ids.push_back(token.id);
     for (const TokenRun& run : split_words(ids, vocabulary_, language)) {
-      Word word{.text = run.text,
-                .start = std::max(time_of(at + run.first), previous_end),
-                .end = time_of(at + run.last),
-                .confidence = 0.0F};
+      Word word;
+      word.text = run.text;
+      word.start = std::max(time_of(at + run.first), previous_end);
+      word.end = time_of(at + run.last);
       word.end = std::min(std::max(word.end, word.start + kShortestWord), window_end);
       word.start = std::min(word.start, word.end);
       for (std::size_t i = run.first; i < run.last; ++i) {

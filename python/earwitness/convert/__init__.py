@@ -14,7 +14,7 @@ from pathlib import Path
 
 from earwitness.errors import ModelError, ModelNotFoundError
 
-from . import ct2, huggingface, openai
+from . import ct2, huggingface, openai, torch_file
 from .checkpoint import Hyperparameters, WhisperCheckpoint
 from .ggml import MAGIC, WEIGHTS, ConvertReport, Progress, check_weights, write_ggml
 
@@ -33,7 +33,7 @@ def _read_file(path: Path) -> WhisperCheckpoint:
         head = file.read(64)
     if not head:
         raise ModelError(f"{path} is empty")
-    if head.startswith(openai.ZIP_MAGIC):
+    if head.startswith(torch_file.ZIP_MAGIC):
         return openai.read_openai(path)
     if huggingface.is_safetensors(head):
         return huggingface.read_huggingface(path)

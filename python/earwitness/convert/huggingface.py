@@ -22,7 +22,7 @@ from earwitness.errors import ModelError
 from . import vocabulary
 from .checkpoint import Hyperparameters, Tensor, WhisperCheckpoint
 from .mapped import MappedFile, read_small
-from .openai import read_torch_tensors
+from .torch_file import read_torch_tensors
 
 FORMAT = "Hugging Face"
 WEIGHTS = "model.safetensors"

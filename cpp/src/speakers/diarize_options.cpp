@@ -1,0 +1,56 @@
+#include <algorithm>
+#include <string>
+#include <thread>
+
+#include "earwitness/diarize.h"
+#include "earwitness/error.h"
+
+namespace earwitness {
+namespace {
+
+constexpr int kMostThreads = 256;
+constexpr int kDefaultThreads = 4;
+constexpr double kShortRecording = 120.0;  // seconds
+
+void check_within(const char* field, int value, int low, int high) {
+  if (value < low || value > high) {
+    throw InvalidOption(std::string(field) + " is " + std::to_string(value) +
+                        "; it must be within " + std::to_string(low) + " to " +
+                        std::to_string(high));
+  }
+}
+
+}  // namespace
+
+void DiarizeOptions::validate() const {
+  check_within("min_speakers", min_speakers, 0, kMostSpeakers);
+  check_within("max_speakers", max_speakers, 0, kMostSpeakers);
+  check_within("num_speakers", num_speakers, 0, kMostSpeakers);
+  check_within("threads", threads, 0, kMostThreads);
+  if (max_speakers > 0 && min_speakers > max_speakers) {
+    throw InvalidOption("min_speakers is " + std::to_string(min_speakers) +
+                        ", more than max_speakers " + std::to_string(max_speakers));
+  }
+  if (num_speakers > 0 &&
+      (num_speakers < min_speakers || (max_speakers > 0 && num_speakers > max_speakers))) {
+    throw InvalidOption("num_speakers is " + std::to_string(num_speakers) +
+                        ", outside min_speakers to max_speakers; give either the number or bounds");
+  }
+  if (hop != 0.0 && !(hop >= 0.5 && hop <= 5.0)) {
+    throw InvalidOption("hop is " + std::to_string(hop) +
+                        "; it must be within 0.5 to 5 seconds, or 0 for the usual");
+  }
+}
+
+int DiarizeOptions::resolved_threads() const {
+  if (threads > 0) return threads;
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores, 1, kDefaultThreads);
+}
+
+double DiarizeOptions::resolved_hop(double duration) const {
+  if (hop > 0.0) return hop;
+  return duration < kShortRecording ? 1.0 : 2.0;
+}
+
+}  // namespace earwitness

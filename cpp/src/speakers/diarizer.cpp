@@ -1,0 +1,70 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "earwitness/diarize.h"
+#include "earwitness/error.h"
+#include "kernels/thread_pool.h"
+#include "runtime/watch.h"
+#include "speakers/clustering.h"
+#include "speakers/embedding.h"
+#include "speakers/listener.h"
+#include "speakers/reconstruction.h"
+#include "speakers/turns.h"
+#include "speakers/weights.h"
+
+namespace earwitness {
+namespace {
+
+constexpr double kListening = 0.97;  // share of the time that the networks take
+
+void check_samples(PcmView pcm) {
+  if (!std::all_of(pcm.data, pcm.data + pcm.size, [](float x) { return std::isfinite(x); })) {
+    throw AudioError("the audio holds a sample that is not a finite number");
+  }
+}
+
+speakers::SpeakerBounds bounds(const DiarizeOptions& options) {
+  if (options.num_speakers > 0) return {options.num_speakers, options.num_speakers};
+  return {options.min_speakers,
+          options.max_speakers > 0 ? options.max_speakers : DiarizeOptions::kMostSpeakers};
+}
+
+}  // namespace
+
+struct Diarizer::Impl {
+  std::shared_ptr<const speakers::DiarizerWeights> weights;
+};
+
+Diarizer::Diarizer(const std::filesystem::path& path)
+    : impl_(std::make_shared<Impl>(Impl{speakers::DiarizerWeights::load(path)})) {}
+
+Diarizer::~Diarizer() = default;
+
+Diarization Diarizer::diarize(PcmView pcm, const DiarizeOptions& options,
+                              const Control& control) const {
+  options.validate();
+  check_samples(pcm);
+  Watch watch(control);
+  watch.check();
+  kernels::ThreadPool pool(options.resolved_threads());
+  const speakers::SpeakerBounds within = bounds(options);
+
+  speakers::Listener listener(impl_->weights, pcm, options.resolved_hop(pcm.duration()), pool,
+                              watch);
+  const speakers::Evidence evidence = listener.run(kListening);
+  const speakers::Clustering clustering = speakers::cluster_speakers(evidence, within, watch);
+  const auto frames = speakers::reconstruct(evidence, clustering, within.min, watch);
+  Diarization out = speakers::make_turns(evidence, clustering, frames, within.min);
+  if (control.on_progress) control.on_progress(1.0);
+  return out;
+}
+
+VoiceVector Diarizer::embed(PcmView pcm, const Control& control) const {
+  Watch watch(control);
+  watch.check();
+  kernels::ThreadPool pool(1);
+  return speakers::Embedder(impl_->weights).embed(pcm, pool, control.cancel);
+}
+
+}  // namespace earwitness

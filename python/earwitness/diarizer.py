@@ -1,0 +1,131 @@
+"""Who spoke when, by the networks that the package ships."""
+
+from __future__ import annotations
+
+import importlib.resources
+import threading
+from functools import cache
+from typing import TYPE_CHECKING
+
+from earwitness import _core
+from earwitness.pcm import samples_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    from earwitness.pcm import AudioInput
+    from earwitness.spoken import SpokenWord
+
+
+class Diarizer:
+    """Finds the speakers of recordings; its weights are loaded once, for many calls and threads."""
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Load the weights.
+
+        Args:
+            path: another GGUF file of the same two networks; None = the one in the package.
+
+        Raises:
+            ModelError: the file is damaged or of another kind.
+        """
+        if path is not None:
+            self._native = _core.Diarizer(path)
+            return
+        resource = importlib.resources.files("earwitness") / "data" / "diarizer.gguf"
+        with importlib.resources.as_file(resource) as shipped:
+            self._native = _core.Diarizer(shipped)
+
+    def diarize(
+        self,
+        audio: AudioInput,
+        *,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+        num_speakers: int | None = None,
+        hop: float = 0.0,
+        threads: int = 0,
+        sample_rate: int = 16000,
+        channels: int = 1,
+        cancel: _core.CancelToken | None = None,
+        on_progress: Callable[[float], object] | None = None,
+    ) -> _core.Diarization:
+        """The turns of a recording's speakers.
+
+        Args:
+            audio: as for `Engine.transcribe`.
+            min_speakers: the least number of speakers to find, at least 1.
+            max_speakers: the most, at most 100.
+            num_speakers: the number, where it is known; the bounds are then of no use.
+            hop: seconds between two windows of the segmentation network, 0.5 to 5; cost is in
+                proportion to its inverse. 0 = 1 s for recordings under two minutes, else 2 s.
+            threads: for this call; 0 = as many as the machine has cores, 4 at most.
+            sample_rate: of a PCM buffer, in Hz.
+            channels: of a PCM buffer, interleaved.
+            cancel: stops the call with `Cancelled`.
+            on_progress: called with the share that is done, 0 to 1.
+
+        Raises:
+            AudioError: the audio cannot be used.
+            InvalidOptionError: a number is out of range, the bounds contradict each other, or the
+                recording cannot hold the least number of speakers.
+            Cancelled: `cancel` was used.
+        """
+        pcm, encoded = samples_of(audio, cancel)
+        return self._native.diarize(
+            pcm,
+            min_speakers=min_speakers,
+            max_speakers=max_speakers,
+            num_speakers=num_speakers,
+            hop=hop,
+            threads=threads,
+            sample_rate=16000 if encoded else sample_rate,
+            channels=1 if encoded else channels,
+            cancel=cancel,
+            on_progress=on_progress,
+        )
+
+    def embed(
+        self,
+        audio: AudioInput,
+        *,
+        sample_rate: int = 16000,
+        channels: int = 1,
+        cancel: _core.CancelToken | None = None,
+    ) -> list[float]:
+        """The voice in a recording of one speaker, best 2 to 10 s: 192 numbers of unit length.
+
+        Raises:
+            AudioError: the audio cannot be used, or is shorter than 25 ms.
+            Cancelled: `cancel` was used.
+        """
+        pcm, encoded = samples_of(audio, cancel)
+        return self._native.embed(
+            pcm,
+            sample_rate=16000 if encoded else sample_rate,
+            channels=1 if encoded else channels,
+            cancel=cancel,
+        )
+
+
+_loading = threading.Lock()
+
+
+@cache
+def _load() -> Diarizer:
+    return Diarizer()
+
+
+def shared_diarizer() -> Diarizer:
+    """The package's diarizer, loaded on first use and then kept."""
+    with _loading:
+        return _load()
+
+
+def join_words(words: Sequence[SpokenWord], diarization: _core.Diarization) -> list[int]:
+    """Give each word the index of its speaker, by turns, pauses and sentences."""
+    owners = _core.attribute_words(
+        [(word.start, word.end, word.text) for word in words], diarization
+    )
+    return [max(speaker, 0) for speaker, _ in owners]
