@@ -142,7 +142,8 @@ Transcript Engine::transcribe(PcmView pcm, const TranscribeOptions& options,
                           "\", and this model knows only English; use a model without .en");
     }
     if (options.task == "translate") {
-      throw InvalidOption("task is \"translate\", and this model knows only English; use a model without .en");
+      throw InvalidOption(
+          "task is \"translate\", and this model knows only English; use a model without .en");
     }
   } else if (options.language && !vocabulary.language_index(*options.language)) {
     throw InvalidOption("this model does not know the language \"" + *options.language + "\"");

@@ -84,6 +84,7 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Key
                     .segment_length = d,
                     .segment_stride = 0,
                     .b = nullptr,
+                    .b_half = nullptr,
                     .bias = kNoBias,
                     .negative_slope = 1.0F};
   for (int key = 0; key < n_keys; key += kPanel) {

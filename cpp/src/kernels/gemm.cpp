@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/half.h"
+
 namespace earwitness::kernels {
 namespace {
 
@@ -20,20 +22,40 @@ std::size_t size(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(const float* weights, int outputs, int inputs, const float* bias)
+PackedMatrix::PackedMatrix(const float* weights, int outputs, int inputs, const float* bias,
+                           Precision precision)
     : outputs_(outputs), inputs_(inputs) {
-  weights_.assign(size(panels()) * size(inputs) * kPanel, 0.0F);
-  bias_.assign(size(panels()) * kPanel, 0.0F);
-  for (int o = 0; o < outputs; ++o) {
-    float* out = weights_.data() + size(o / kPanel) * size(inputs) * kPanel + size(o % kPanel);
-    const float* in = weights + size(o) * size(inputs);
-    for (int i = 0; i < inputs; ++i) out[size(i) * kPanel] = in[i];
+  const std::size_t total = size(panels()) * size(inputs) * kPanel;
+  const auto pack = [&](auto* packed, auto convert) {
+    for (int o = 0; o < outputs; ++o) {
+      auto* out = packed + size(o / kPanel) * size(inputs) * kPanel + size(o % kPanel);
+      const float* in = weights + size(o) * size(inputs);
+      for (int i = 0; i < inputs; ++i) out[size(i) * kPanel] = convert(in[i]);
+    }
+  };
+  if (precision == Precision::kHalf) {
+    halves_.assign(total, 0);
+    pack(halves_.data(), to_half);
+  } else {
+    weights_.assign(total, 0.0F);
+    pack(weights_.data(), [](float w) { return w; });
   }
+  bias_.assign(size(panels()) * kPanel, 0.0F);
   if (bias != nullptr) std::copy(bias, bias + outputs, bias_.begin());
 }
 
 const float* PackedMatrix::panel(int index) const {
-  return weights_.data() + size(index) * size(inputs_) * kPanel;
+  return weights_.empty() ? nullptr : weights_.data() + size(index) * size(inputs_) * kPanel;
+}
+
+const std::uint16_t* PackedMatrix::half_panel(int index) const {
+  return halves_.empty() ? nullptr : halves_.data() + size(index) * size(inputs_) * kPanel;
+}
+
+float PackedMatrix::weight(int output, int input) const {
+  const std::size_t at =
+      (size(output / kPanel) * size(inputs_) + size(input)) * kPanel + size(output % kPanel);
+  return halves_.empty() ? weights_[at] : from_half(halves_[at]);
 }
 
 const float* PackedMatrix::bias(int panel) const { return bias_.data() + size(panel) * kPanel; }
@@ -44,6 +66,21 @@ void gemm_rows(const LeftOperand& a, int first, int count, const PackedMatrix& b
   const float* a_rows[kRowBlock];
   float* c_rows[kRowBlock];
   const float* residual_rows[kRowBlock];
+  const bool floats = b.panel(0) != nullptr;
+  if (count == 1 && a.segments == 1 && !epilogue.accumulate && epilogue.negative_slope == 1.0F) {
+    isa.row({.a = a.data + a.rows.at(first),
+             .c = c.data + c.rows.at(first),
+             .residual = epilogue.residual == nullptr
+                             ? nullptr
+                             : epilogue.residual + epilogue.residual_rows.at(first),
+             .inputs = b.inputs(),
+             .panels = b.panels(),
+             .columns = b.outputs(),
+             .b = b.panel(0),
+             .b_half = b.half_panel(0),
+             .bias = b.bias(0)});
+    return;
+  }
   const int input_block = a.segments == 1 ? kInputBlock : b.inputs();
   for (int row = first; row < first + count; row += kRowBlock) {
     const int rows = std::min(kRowBlock, first + count - row);
@@ -69,7 +106,8 @@ void gemm_rows(const LeftOperand& a, int first, int count, const PackedMatrix& b
                    .segments = a.segments,
                    .segment_length = inputs / a.segments,
                    .segment_stride = a.segment_stride,
-                   .b = b.panel(p) + size(input) * kPanel,
+                   .b = floats ? b.panel(p) + size(input) * kPanel : nullptr,
+                   .b_half = floats ? nullptr : b.half_panel(p) + size(input) * kPanel,
                    .bias = fresh ? b.bias(p) : nullptr,
                    .negative_slope = last ? epilogue.negative_slope : 1.0F});
       }

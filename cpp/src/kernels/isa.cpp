@@ -23,7 +23,8 @@ bool cpu_has(const char* isa) {
   __cpuid(r, 1);
   const bool fma = (r[2] & (1 << 12)) != 0;
   const bool osxsave = (r[2] & (1 << 27)) != 0;
-  if (!fma || !osxsave) return false;
+  const bool f16c = (r[2] & (1 << 29)) != 0;
+  if (!fma || !f16c || !osxsave) return false;
   const auto saved = _xgetbv(0);
   __cpuidex(r, 7, 0);
   const bool avx2 = (saved & 0x6) == 0x6 && (r[1] & (1 << 5)) != 0;
@@ -35,7 +36,8 @@ bool cpu_has(const char* isa) {
 
 bool cpu_has(const char* isa) {
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+                    __builtin_cpu_supports("f16c") != 0;
   if (std::strcmp(isa, "avx2") == 0) return avx2;
   return avx2 && __builtin_cpu_supports("avx512f") != 0;
 }

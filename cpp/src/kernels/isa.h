@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace earwitness::kernels {
 
@@ -21,8 +22,9 @@ struct PanelTask {
   int segments;             // inputs of a row: `segments` runs of `segment_length` floats, whose
   int segment_length;       // starts are `segment_stride` floats apart
   std::ptrdiff_t segment_stride;
-  const float* b;        // [segments * segment_length][kPanel]
-  const float* bias;     // [kPanel]
+  const float* b;               // [segments * segment_length][kPanel], or null:
+  const std::uint16_t* b_half;  // the same in IEEE half precision
+  const float* bias;            // [kPanel]
   float negative_slope;  // act(x) = max(x, slope x): 1 = none, 0 = ReLU, between = leaky ReLU
 };
 
@@ -37,9 +39,24 @@ struct LstmTask {
   int size;  // a multiple of kPanel
 };
 
+// c[j] = bias[j] + sum over k of a[k] b[k][j] (+ residual[j]) for one row and several panels: a
+// product of a vector, which reading the weights bounds.
+struct RowTask {
+  const float* a;         // [inputs]
+  float* c;               // [panels * kPanel], the last panel only up to `columns`
+  const float* residual;  // like c; null for none
+  int inputs;
+  int panels;
+  int columns;                  // of all panels
+  const float* b;               // [panels][inputs][kPanel], or null:
+  const std::uint16_t* b_half;  // the same in IEEE half precision
+  const float* bias;            // [panels * kPanel]
+};
+
 struct Kernels {
   const char* name;
   void (*panel)(const PanelTask& task);
+  void (*row)(const RowTask& task);
   void (*lstm)(const LstmTask& task);
   // out[i] = max(0, x[i] * scale[i] + shift[i])
   void (*scale_shift_relu)(const float* x, const float* scale, const float* shift, float* out,
@@ -52,6 +69,8 @@ struct Kernels {
   void (*gelu)(float* x, long long n);
   // x = softmax(scale * x), scale > 0. Terms below e^-28 of the largest count as that.
   void (*softmax)(float* x, int n, float scale);
+  // log(sum(exp(x))) for a finite or -infinite maximum; terms as in softmax.
+  float (*log_sum_exp)(const float* x, int n);
 };
 
 // The best set that this machine runs, or the lesser one that the environment variable

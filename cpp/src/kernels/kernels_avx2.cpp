@@ -1,4 +1,4 @@
-// AVX2 + FMA. Compile this file with those enabled (-mavx2 -mfma, /arch:AVX2).
+// AVX2 + FMA + F16C. Compile this file with those enabled (-mavx2 -mfma -mf16c, /arch:AVX2).
 #include "kernels/isa.h"
 
 #if defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER)) && !defined(__AVX512F__)
@@ -14,6 +14,9 @@ struct V {
   __m256 v;
 
   static V load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static V load_half(const std::uint16_t* p) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
   static V broadcast(const float* p) { return {_mm256_broadcast_ss(p)}; }
   static V zero() { return {_mm256_setzero_ps()}; }
   static V fma(V a, V b, V c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
@@ -36,8 +39,8 @@ struct V {
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
 
-constexpr Kernels kTable{"avx2",         panel,      lstm, scale_shift_relu,
-                         sum_difference, layer_norm, gelu, softmax};
+constexpr Kernels kTable{"avx2",         panel,      row,  lstm,    scale_shift_relu,
+                         sum_difference, layer_norm, gelu, softmax, log_sum_exp};
 
 }  // namespace
 

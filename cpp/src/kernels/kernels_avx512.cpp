@@ -19,6 +19,9 @@ struct V {
   __m512 v;
 
   static V load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static V load_half(const std::uint16_t* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
   static V broadcast(const float* p) { return {_mm512_set1_ps(*p)}; }
   static V zero() { return {_mm512_setzero_ps()}; }
   static V fma(V a, V b, V c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
@@ -39,8 +42,8 @@ struct V {
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
 
-constexpr Kernels kTable{"avx512",       panel,      lstm, scale_shift_relu,
-                         sum_difference, layer_norm, gelu, softmax};
+constexpr Kernels kTable{"avx512",       panel,      row,  lstm,    scale_shift_relu,
+                         sum_difference, layer_norm, gelu, softmax, log_sum_exp};
 
 }  // namespace
 

@@ -3,8 +3,9 @@
 // set, inside an unnamed namespace: nothing here may have external linkage, or the linker could
 // pick the version of another instruction set. For the same reason no standard header is used.
 //
-// V has: load, store, broadcast, zero, operators + - * /, fma(a, b, c) = a b + c, max, min,
-// round (to nearest), pow2 (of a vector of whole numbers in -126..127).
+// V has: load, load_half (of kLanes IEEE half-precision numbers), store, broadcast, zero, operators
+// + - * /, fma(a, b, c) = a b + c, max, min, round (to nearest), pow2 (of a vector of whole numbers
+// in -126..127).
 
 constexpr int kVectors = kPanel / kLanes;
 
@@ -16,9 +17,12 @@ constexpr int kVectors = kPanel / kLanes;
 #define EARWITNESS_UNROLL
 #endif
 
+inline V load_weights(const float* p) { return V::load(p); }
+inline V load_weights(const std::uint16_t* p) { return V::load_half(p); }
+
 // Rows x (Columns x kLanes) of the output in registers, over all inputs.
-template <int Rows, int Columns>
-void tile(const PanelTask& t, int first) {
+template <int Rows, int Columns, typename Weight>
+void tile(const PanelTask& t, int first, const Weight* b) {
   const float* a[Rows];
   V acc[Rows][Columns];
   EARWITNESS_UNROLL
@@ -28,12 +32,11 @@ void tile(const PanelTask& t, int first) {
     EARWITNESS_UNROLL
     for (int j = 0; j < Columns; ++j) acc[r][j] = V::load(start + j * kLanes);
   }
-  const float* b = t.b;
   for (int s = 0; s < t.segments; ++s) {
     for (int k = 0; k < t.segment_length; ++k) {
       V column[Columns];
       EARWITNESS_UNROLL
-      for (int j = 0; j < Columns; ++j) column[j] = V::load(b + j * kLanes);
+      for (int j = 0; j < Columns; ++j) column[j] = load_weights(b + j * kLanes);
       b += kPanel;
       EARWITNESS_UNROLL
       for (int r = 0; r < Rows; ++r) {
@@ -63,7 +66,13 @@ void tile(const PanelTask& t, int first) {
 // All rows of the task, kRows at a time.
 template <int Rows, int Columns>
 void tiles(const PanelTask& t, int first) {
-  for (; first + Rows <= t.rows; first += Rows) tile<Rows, Columns>(t, first);
+  for (; first + Rows <= t.rows; first += Rows) {
+    if (t.b_half != nullptr) {
+      tile<Rows, Columns>(t, first, t.b_half);
+    } else {
+      tile<Rows, Columns>(t, first, t.b);
+    }
+  }
   if constexpr (Rows > 1) {
     if (first < t.rows) tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Columns>(t, first);
   }
@@ -107,6 +116,58 @@ void panel(const PanelTask& t) {
     for (int r = 0; r < part.rows; ++r) {
       for (int j = 0; j < t.columns; ++j) t.c[first + r][t.c_offset + j] = buffer[r][j];
     }
+  }
+}
+
+// Panels of one row, several at a time: each output is one chain of multiply-adds, and a single
+// panel's chains would leave most of the multipliers waiting.
+template <int Panels, typename Weight>
+void row_panels(const RowTask& t, int first, const Weight* b) {
+  V acc[Panels][kVectors];
+  const Weight* weights[Panels];
+  EARWITNESS_UNROLL
+  for (int p = 0; p < Panels; ++p) {
+    weights[p] = b + static_cast<long long>(first + p) * t.inputs * kPanel;
+    EARWITNESS_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      acc[p][j] = V::load(t.bias + (first + p) * kPanel + j * kLanes);
+    }
+  }
+  for (int k = 0; k < t.inputs; ++k) {
+    const V x = V::broadcast(t.a + k);
+    EARWITNESS_UNROLL
+    for (int p = 0; p < Panels; ++p) {
+      EARWITNESS_UNROLL
+      for (int j = 0; j < kVectors; ++j) {
+        acc[p][j] = V::fma(x, load_weights(weights[p] + k * kPanel + j * kLanes), acc[p][j]);
+      }
+    }
+  }
+  for (int p = 0; p < Panels; ++p) {
+    float out[kPanel];
+    EARWITNESS_UNROLL
+    for (int j = 0; j < kVectors; ++j) acc[p][j].store(out + j * kLanes);
+    const int column = (first + p) * kPanel;
+    const int n = t.columns - column < kPanel ? t.columns - column : kPanel;
+    for (int j = 0; j < n; ++j) {
+      t.c[column + j] = out[j] + (t.residual != nullptr ? t.residual[column + j] : 0.0F);
+    }
+  }
+}
+
+template <typename Weight>
+void row_of(const RowTask& t, const Weight* b) {
+  constexpr int kPanels = 4;
+  int first = 0;
+  for (; first + kPanels <= t.panels; first += kPanels) row_panels<kPanels>(t, first, b);
+  for (; first < t.panels; ++first) row_panels<1>(t, first, b);
+}
+
+void row(const RowTask& t) {
+  if (t.b_half != nullptr) {
+    row_of(t, t.b_half);
+  } else {
+    row_of(t, t.b);
   }
 }
 

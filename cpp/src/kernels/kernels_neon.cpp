@@ -14,6 +14,9 @@ struct V {
   float32x4_t v;
 
   static V load(const float* p) { return {vld1q_f32(p)}; }
+  static V load_half(const std::uint16_t* p) {
+    return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))};
+  }
   static V broadcast(const float* p) { return {vld1q_dup_f32(p)}; }
   static V zero() { return {vdupq_n_f32(0.0F)}; }
   static V fma(V a, V b, V c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
@@ -34,8 +37,8 @@ struct V {
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
 
-constexpr Kernels kTable{"neon",         panel,      lstm, scale_shift_relu,
-                         sum_difference, layer_norm, gelu, softmax};
+constexpr Kernels kTable{"neon",         panel,      row,  lstm,    scale_shift_relu,
+                         sum_difference, layer_norm, gelu, softmax, log_sum_exp};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/half.h"
 #include "kernels/isa.h"
 
 namespace earwitness::kernels {
@@ -20,6 +21,9 @@ struct V {
   }
   static V load(const float* p) {
     return each([&](int i) { return p[i]; });
+  }
+  static V load_half(const std::uint16_t* p) {
+    return each([&](int i) { return from_half(p[i]); });
   }
   static V broadcast(const float* p) {
     return each([&](int) { return *p; });
@@ -67,8 +71,8 @@ struct V {
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
 
-constexpr Kernels kTable{"scalar",       panel,      lstm, scale_shift_relu,
-                         sum_difference, layer_norm, gelu, softmax};
+constexpr Kernels kTable{"scalar",       panel,      row,  lstm,    scale_shift_relu,
+                         sum_difference, layer_norm, gelu, softmax, log_sum_exp};
 
 }  // namespace
 

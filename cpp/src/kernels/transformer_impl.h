@@ -104,3 +104,22 @@ void softmax(float* x, int n, float scale) {
   for (i = 0; i + kLanes <= n; i += kLanes) (V::load(x + i) * inverses).store(x + i);
   for (; i < n; ++i) x[i] *= inverse;
 }
+
+float log_sum_exp(const float* x, int n) {
+  const float top = largest(x, n);
+  if (top < -3.0e38F) return top;  // all are -infinite
+  const V tops = V::broadcast(&top);
+  V sums = V::zero();
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    sums = sums + bounded_exponential(V::load(x + i) - tops, 1.0F);
+  }
+  float sum = sum_of(sums);
+  for (; i < n; ++i) {
+    float rest[kLanes] = {};
+    rest[0] = x[i] - top;
+    bounded_exponential(V::load(rest), 1.0F).store(rest);
+    sum += rest[0];
+  }
+  return top + __builtin_logf(sum);
+}

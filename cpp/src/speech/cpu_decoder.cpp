@@ -116,12 +116,10 @@ std::span<const float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
 
   for (int i = 0; i < n; ++i) {
     const int token = pass.tokens[at(i)];
-    const float* embedding =
-        w.token_embedding.panel(token / kernels::kPanel) + token % kernels::kPanel;
     const float* position =
         w.text_positions.data() + at(pass.position + i % pass.n_tokens()) * at(n_state);
     float* y = y_.data() + at(i) * at(n_state);
-    for (int j = 0; j < n_state; ++j) y[j] = embedding[j * kernels::kPanel] + position[j];
+    for (int j = 0; j < n_state; ++j) y[j] = w.token_embedding.weight(token, j) + position[j];
   }
   for (std::size_t layer = 0; layer < w.decoder.size(); ++layer) {
     watch.check();

@@ -9,6 +9,10 @@
 namespace earwitness::speech {
 namespace {
 
+// What Whisper's weights are published in. Quantised weights are read into it too: it is finer than
+// they are.
+constexpr auto kPrecision = kernels::PackedMatrix::Precision::kHalf;
+
 std::size_t elements(const TensorEntry& entry) {
   return static_cast<std::size_t>(entry.ne[0] * entry.ne[1] * entry.ne[2]);
 }
@@ -59,7 +63,8 @@ class TensorReader {
       }
       ++i;
     }
-    return {weights.data(), static_cast<int>(bias.size()), static_cast<int>(inputs), bias.data()};
+    return {weights.data(), static_cast<int>(bias.size()), static_cast<int>(inputs), bias.data(),
+            kPrecision};
   }
 
   // [out][channel][tap] in the file, [out][tap][channel] for activations whose channels lie
@@ -80,7 +85,7 @@ class TensorReader {
       }
     }
     return {weights.data(), static_cast<int>(outputs), static_cast<int>(taps * channels),
-            bias.data()};
+            bias.data(), kPrecision};
   }
 
   CpuSelfAttention self_attention(const std::string& block) {
@@ -102,7 +107,8 @@ class TensorReader {
   kernels::PackedMatrix embedding(const std::string& name) {
     const TensorEntry& entry = file_.tensors.at(name);
     const std::vector<float> weights = read(name);
-    return {weights.data(), static_cast<int>(entry.ne[1]), static_cast<int>(entry.ne[0]), nullptr};
+    return {weights.data(), static_cast<int>(entry.ne[1]), static_cast<int>(entry.ne[0]), nullptr,
+            kPrecision};
   }
 
  private:

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/isa.h"
+
 namespace earwitness::speech {
 namespace {
 
@@ -17,11 +19,7 @@ void forbid(std::span<float> logits, TokenId from, TokenId to) {
 }  // namespace
 
 float log_sum_exp(std::span<const float> x) {
-  const float top = *std::max_element(x.begin(), x.end());
-  if (top == kForbidden) return kForbidden;
-  float sum = 0.0F;
-  for (float v : x) sum += std::exp(v - top);
-  return top + std::log(sum);
+  return kernels::active_kernels().log_sum_exp(x.data(), static_cast<int>(x.size()));
 }
 
 LogitRules::LogitRules(const Vocabulary& vocabulary, const TranscribeOptions& options)
