@@ -259,7 +259,7 @@ class Engine:
 
 @final
 class Pcm(Buffer):
-    """16 kHz mono float32 samples in [-1, 1]; exposes them through the buffer protocol without a copy."""
+    """16 kHz mono float32 samples in [-1, 1], as a buffer without a copy."""
 
     def __len__(self) -> int: ...
     @property

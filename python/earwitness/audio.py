@@ -30,7 +30,7 @@ from earwitness.options import SAMPLE_RATE
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from earwitness.engine import SupportsRead
+    from earwitness.pcm import SupportsRead
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 

@@ -1,7 +1,6 @@
-"""The recording that the package carries: a few seconds of real speech to try things on.
+"""The recordings that the package carries: real speech to try things on.
 
-From President Kennedy's inaugural address, 20 January 1961, a work of the United States government
-and in the public domain.
+Where they are from, and under which terms, is in `data/NOTICE.md`.
 """
 
 from __future__ import annotations
@@ -13,9 +12,18 @@ SPOKEN: Final = (
     "And so, my fellow Americans, ask not what your country can do for you, "
     "ask what you can do for your country."
 )
-"""What is said in the recording."""
+"""What is said in `recording()`."""
 
 
 def recording() -> bytes:
-    """The recording, as the content of a WAV file."""
-    return (resources.files("earwitness") / "data" / "jfk.wav").read_bytes()
+    """Eleven seconds of President Kennedy's inaugural address, as the content of a WAV file."""
+    return _read("jfk.wav")
+
+
+def conversation() -> bytes:
+    """Half a minute of two people on the telephone, as the content of a FLAC file."""
+    return _read("conversation.flac")
+
+
+def _read(name: str) -> bytes:
+    return (resources.files("earwitness") / "data" / name).read_bytes()

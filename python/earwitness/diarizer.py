@@ -5,16 +5,21 @@ from __future__ import annotations
 import importlib.resources
 import threading
 from functools import cache
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from earwitness import _core
+from earwitness.errors import InvalidOptionError
+from earwitness.options import SAMPLE_RATE, Options
 from earwitness.pcm import samples_of
+from earwitness.speakers import join_words as join_by_overlap
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
     from earwitness.pcm import AudioInput
+    from earwitness.speakers import DiarizationLike
     from earwitness.spoken import SpokenWord
 
 
@@ -46,7 +51,7 @@ class Diarizer:
         num_speakers: int | None = None,
         hop: float = 0.0,
         threads: int = 0,
-        sample_rate: int = 16000,
+        sample_rate: int = SAMPLE_RATE,
         channels: int = 1,
         cancel: _core.CancelToken | None = None,
         on_progress: Callable[[float], object] | None = None,
@@ -68,19 +73,32 @@ class Diarizer:
 
         Raises:
             AudioError: the audio cannot be used.
-            InvalidOptionError: a number is out of range, the bounds contradict each other, or the
-                recording cannot hold the least number of speakers.
+            InvalidOptionError: a number is none or out of range, the bounds contradict each other,
+                or the recording cannot hold the least number of speakers.
             Cancelled: `cancel` was used.
         """
+        Options(
+            diarize=True,
+            min_speakers=min_speakers,
+            max_speakers=max_speakers,
+            num_speakers=num_speakers,
+            threads=threads,
+            sample_rate=sample_rate,
+            channels=channels,
+            cancel=cancel,
+            on_progress=on_progress,
+        )  # checks them
+        if not isinstance(hop, Real):
+            raise InvalidOptionError(f"hop must be a number of seconds, not {hop!r:.60}")
         pcm, encoded = samples_of(audio, cancel)
         return self._native.diarize(
             pcm,
             min_speakers=min_speakers,
             max_speakers=max_speakers,
             num_speakers=num_speakers,
-            hop=hop,
+            hop=float(hop),
             threads=threads,
-            sample_rate=16000 if encoded else sample_rate,
+            sample_rate=SAMPLE_RATE if encoded else sample_rate,
             channels=1 if encoded else channels,
             cancel=cancel,
             on_progress=on_progress,
@@ -90,7 +108,7 @@ class Diarizer:
         self,
         audio: AudioInput,
         *,
-        sample_rate: int = 16000,
+        sample_rate: int = SAMPLE_RATE,
         channels: int = 1,
         cancel: _core.CancelToken | None = None,
     ) -> list[float]:
@@ -103,7 +121,7 @@ class Diarizer:
         pcm, encoded = samples_of(audio, cancel)
         return self._native.embed(
             pcm,
-            sample_rate=16000 if encoded else sample_rate,
+            sample_rate=SAMPLE_RATE if encoded else sample_rate,
             channels=1 if encoded else channels,
             cancel=cancel,
         )
@@ -123,8 +141,13 @@ def shared_diarizer() -> Diarizer:
         return _load()
 
 
-def join_words(words: Sequence[SpokenWord], diarization: _core.Diarization) -> list[int]:
-    """Give each word the index of its speaker, by turns, pauses and sentences."""
+def join_words(words: Sequence[SpokenWord], diarization: DiarizationLike) -> list[int]:
+    """Give each word the index of its speaker, by turns, pauses and sentences.
+
+    The diarizations of other diarizers than ours have turns only to go by.
+    """
+    if not isinstance(diarization, _core.Diarization):
+        return join_by_overlap(words, diarization)
     owners = _core.attribute_words(
         [(word.start, word.end, word.text) for word in words], diarization
     )

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from earwitness import _core
 from earwitness.errors import InvalidOptionError
@@ -86,7 +86,7 @@ class Engine:
             chosen = chosen.replace(sample_rate=SAMPLE_RATE, channels=1)
         if not chosen.diarize:
             return self._transcribe(pcm, chosen)
-        with _diarizing(pcm, chosen) as speakers:
+        with diarizing(pcm, chosen) as speakers:
             transcript = self._transcribe(pcm, chosen)
             return _core.attribute(transcript, speakers.result())
 
@@ -99,6 +99,21 @@ class Engine:
             cancel=chosen.cancel,
             on_progress=chosen.on_progress,
             on_segment=chosen.on_segment,
+        )
+
+    def embed(
+        self,
+        audio: AudioInput,
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        channels: int = 1,
+        cancel: _core.CancelToken | None = None,
+    ) -> list[float]:
+        """The voice in a recording of one speaker, for `Voices`: see `Diarizer.embed`."""
+        from earwitness.diarizer import shared_diarizer
+
+        return shared_diarizer().embed(
+            audio, sample_rate=sample_rate, channels=channels, cancel=cancel
         )
 
     def close(self) -> None:
@@ -164,8 +179,8 @@ def _resolve(model: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def _diarizing(pcm: Buffer, options: Options) -> Iterator[Future[_core.Diarization]]:
-    """Finds the speakers beside what the block does; stopped if the block fails."""
+def diarizing(pcm: Buffer, options: Options) -> Iterator[Future[_core.Diarization]]:
+    """Finds the speakers of `pcm` beside what the block does; stopped when the block ends."""
     from earwitness.diarizer import shared_diarizer
 
     diarizer = shared_diarizer()

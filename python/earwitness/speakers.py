@@ -67,6 +67,7 @@ class DiarizerLike(Protocol):
     def diarize(
         self,
         pcm: Buffer,
+        /,
         *,
         min_speakers: int | None = ...,
         max_speakers: int | None = ...,
@@ -74,7 +75,7 @@ class DiarizerLike(Protocol):
         cancel: CancelToken | None = ...,
     ) -> DiarizationLike: ...
 
-    def embed(self, pcm: Buffer, *, cancel: CancelToken | None = ...) -> Sequence[float]:
+    def embed(self, pcm: Buffer, /, *, cancel: CancelToken | None = ...) -> Sequence[float]:
         """The vector, of unit length, of the one voice in the samples."""
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from earwitness._core import Transcript, Word
+
 
 class TokenLike(Protocol):
     """See `earwitness.Token`."""
@@ -186,14 +188,23 @@ def speaker_segments(words: Sequence[SpokenWord]) -> tuple[SpeakerSegment, ...]:
 
 
 def as_spoken(transcript: TranscriptLike) -> SpokenTranscript:
-    """The engine's transcript as it is, or the one given if it is of this kind already."""
+    """The engine's transcript as it is, or the one given if it is of this kind already.
+
+    Where the engine was asked who spoke, the turns are those of its speakers' words.
+    """
     if isinstance(transcript, SpokenTranscript):
         return transcript
+    segments = tuple(_as_spoken(segment) for segment in transcript.segments)
+    turns: tuple[Turn, ...] | None = None
+    if isinstance(transcript, Transcript) and transcript.speaker_segments:
+        words = [word for segment in segments for word in segment.words]
+        turns = tuple(Turn(run.start, run.end, run.speaker) for run in speaker_segments(words))
     return SpokenTranscript(
         task=transcript.task,
         language=transcript.language,
         duration=transcript.duration,
-        segments=tuple(_as_spoken(segment) for segment in transcript.segments),
+        segments=segments,
+        turns=turns,
     )
 
 
@@ -205,8 +216,15 @@ def _as_spoken(segment: SegmentLike) -> SpokenSegment:
         end=segment.end,
         text=segment.text,
         tokens=tuple(segment.tokens),
-        words=tuple(SpokenWord(w.text, w.start, w.end, w.confidence) for w in segment.words),
+        words=tuple(
+            SpokenWord(word.text, word.start, word.end, word.confidence, _speaker(word))
+            for word in segment.words
+        ),
         temperature=segment.temperature,
         avg_logprob=segment.avg_logprob,
         no_speech_prob=segment.no_speech_prob,
     )
+
+
+def _speaker(word: WordLike) -> str | None:
+    return (word.speaker or None) if isinstance(word, Word) else None

@@ -301,7 +301,7 @@ class BitWriter {
   }
   std::vector<std::uint8_t> packet() const {
     std::vector<std::uint8_t> out = {5, 'v', 'o', 'r', 'b', 'i', 's'};
-    out.insert(out.end(), data_.begin(), data_.end());
+    for (const std::uint8_t byte : data_) out.push_back(byte);
     return out;
   }
 

@@ -307,7 +307,7 @@ def _fake_torch() -> dict[str, types.ModuleType]:
     _rebuild_tensor_v2.__module__ = "torch._utils"
     _rebuild_tensor_v2.__qualname__ = "_rebuild_tensor_v2"
     utils._rebuild_tensor_v2 = _rebuild_tensor_v2  # type: ignore[attr-defined]
-    for name in ("FloatStorage", "HalfStorage", "BFloat16Storage"):
+    for name in ("FloatStorage", "HalfStorage", "BFloat16Storage", "LongStorage"):
         setattr(torch, name, type(name, (), {"__module__": "torch"}))
     return {"torch": torch, "torch._utils": utils}
 
@@ -316,7 +316,12 @@ def torch_zip_bytes(root: Any, target: Path, compression: int = zipfile.ZIP_STOR
     """Write `root`, a structure with arrays in it, as `torch.save` would."""
     modules = _fake_torch()
     torch, utils = modules["torch"], modules["torch._utils"]
-    kinds = {"float32": "FloatStorage", "float16": "HalfStorage", "uint16": "BFloat16Storage"}
+    kinds = {
+        "float32": "FloatStorage",
+        "float16": "HalfStorage",
+        "uint16": "BFloat16Storage",
+        "int64": "LongStorage",
+    }
     with mock.patch.dict(sys.modules, modules), zipfile.ZipFile(target, "w", compression) as out:
         count = 0
 

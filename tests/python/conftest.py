@@ -52,6 +52,20 @@ def jfk() -> Pcm:
     return samples
 
 
+@pytest.fixture(scope="session")
+def conversation() -> Pcm:
+    """The package's conversation of two people: 16 kHz mono float32."""
+    samples = earwitness.load_audio(demo.conversation())
+    samples.flags.writeable = False
+    return samples
+
+
+@pytest.fixture(scope="session")
+def diarization(conversation: Pcm) -> earwitness.Diarization:
+    """Who speaks when in the conversation."""
+    return earwitness.Diarizer().diarize(conversation)
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """SIGINT raises KeyboardInterrupt, here and in subprocesses; background jobs ignore it."""

@@ -3,9 +3,9 @@
     python fetch.py DESTINATION
 
 pip finds the package index by the user's own configuration and checks the archive against the
-sha256 in pinned.txt. Before it hands over a source archive, pip asks the archive's build backend for
-its metadata; the backend that it finds here (see BACKEND) answers from PKG-INFO, so that no code of
-the archive ever runs. Uses only the standard library.
+sha256 in pinned.txt. Before it hands over a source archive, pip asks the archive's build backend
+for its metadata; the backend that it finds here (see BACKEND) answers from PKG-INFO, so that no
+code of the archive ever runs. Uses only the standard library.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WANTED = (
     "samples/jfk.wav",
 )
 
-BACKEND = '''
+BACKEND = """
 import email.parser
 import pathlib
 import shutil
@@ -56,7 +56,7 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
     target.mkdir()
     shutil.copy("PKG-INFO", target / "METADATA")
     return name
-'''
+"""
 
 WAYS_OUT = """
 earwitness needs the source of whisper.cpp, and it could not be fetched. There are three ways out:

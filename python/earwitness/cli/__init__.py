@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from earwitness._core import __version__
-from earwitness.cli import convert, demo, models, transcribe
+from earwitness.cli import convert, demo, diarize, models, transcribe
 from earwitness.cli.common import EXIT_CODES, Exit, reason, say
 from earwitness.errors import EarwitnessError
 
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"earwitness {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (transcribe, models, convert, demo):
+    for command in (transcribe, diarize, models, convert, demo):
         command.add_parser(commands)
     return parser
 

@@ -9,14 +9,15 @@ from earwitness import demo
 from earwitness.cli.common import EXIT_CODES, Exit, reason, say
 from earwitness.cli.progress import progress_bar
 from earwitness.errors import ModelError
+from earwitness.formats import to_text
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "demo",
-        help="transcribe a short recording that comes with the package",
-        description="Transcribe a short recording that comes with the package; the first time, "
-        "the model is fetched.",
+        help="tell who says what in a short conversation that comes with the package",
+        description="Tell who says what in a short telephone conversation that comes with the "
+        "package; the first time, the model is fetched.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -35,11 +36,14 @@ def run(args: argparse.Namespace) -> int:
     with engine:
         start = time.perf_counter()
         with progress_bar("demo", quiet=False) as on_progress:
-            transcript = engine.transcribe(demo.recording(), on_progress=on_progress)
+            transcript = engine.transcribe(
+                demo.conversation(), diarize=True, on_progress=on_progress
+            )
         seconds = time.perf_counter() - start
-        print(transcript.text.strip())
+        print(to_text(transcript), end="")
+        speakers = {part.speaker for part in transcript.speaker_segments}
         say(
-            f"{transcript.duration:.1f} s of speech ({transcript.language}) in {seconds:.1f} s "
-            f"with {args.model} on {engine.device}"
+            f"{transcript.duration:.1f} s of conversation ({transcript.language}, "
+            f"{len(speakers)} speakers) in {seconds:.1f} s with {args.model} on {engine.device}"
         )
     return Exit.OK

@@ -4,37 +4,47 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-from earwitness.cli.common import EXIT_CODES, Exit, reason, say, write_atomically
+from earwitness.cli.common import EXIT_CODES, Exit, reason, say
+from earwitness.cli.jobs import (
+    Job,
+    about_recording,
+    add_arguments,
+    chosen_formats,
+    plan,
+    run_all,
+    usage_error,
+)
 from earwitness.cli.progress import progress_bar
-from earwitness.errors import EarwitnessError, InvalidOptionError, ModelError
-from earwitness.formats import FORMATS, FORMATS_OF_SPEAKERS, render
+from earwitness.errors import InvalidOptionError, ModelError
+from earwitness.formats import FORMATS, FORMATS_OF_SPEAKERS, render, to_rttm
 from earwitness.options import Options
+from earwitness.speakers import attribute
+from earwitness.spoken import as_spoken
 
 if TYPE_CHECKING:
-    from earwitness._core import Transcript
     from earwitness.engine import Engine
-
-# Without speakers there is nothing that these could say.
-_FORMATS: Final = tuple(name for name in FORMATS if name not in FORMATS_OF_SPEAKERS)
-
-# Of these, several one after another on standard output can still be told apart.
-_CONCATENABLE: Final = frozenset({"txt", "json", "verbose_json"})
-
-# Both JSON shapes of one file may be asked for together.
-_SUFFIXES: Final = {"verbose_json": "verbose.json"}
+    from earwitness.formats import TranscriptLike
+    from earwitness.options import OptionValues
+    from earwitness.spoken import SpokenTranscript
 
 _DEFAULTS: Final = {field.name: field.default for field in dataclasses.fields(Options)}
 
+# The words that speakers can be given to, without asking for them.
+_WORDS_ALONE: Final[OptionValues] = {
+    "word_timestamps": True,
+    "diarize": False,
+    "min_speakers": None,
+    "max_speakers": None,
+    "num_speakers": None,
+}
+
 _EPILOG: Final = f"""\
-Results go to standard output, or into DIR as NAME.FORMAT (NAME.verbose.json for verbose_json);
-everything else goes to standard error. On standard output, the results of several files follow
+Results go to standard output, or into DIR as NAME.FORMAT (NAME.verbose.json for verbose_json and so
+on); everything else goes to standard error. On standard output, the results of several files follow
 each other in the order of the files: txt under a line "==> FILE <==", JSON one line for each file.
+With --diarize, all formats but json say who spoke; diarized_json and rttm need it.
 Flags may be spelt with underscores, as openai-whisper's are.
 
 {EXIT_CODES}"""
@@ -50,25 +60,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,  # a new flag must not change what a script's flag means
     )
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="audio or video; - = standard input"
-    )
-    parser.add_argument(
-        "-f",
-        "--format",
-        "--output-format",
-        dest="formats",
-        action="append",
-        metavar="FORMAT",
-        help=f"{', '.join(_FORMATS)}; several as a list with commas or by repeating (default txt)",
-    )
-    parser.add_argument(
-        "-o", "--output-dir", type=Path, metavar="DIR", help="write files into this folder"
-    )
+    add_arguments(parser, list(FORMATS), "txt")
     parser.add_argument("--device", help="auto, cpu or gpu (default auto)")
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="say nothing on standard error but errors"
-    )
     _add_options(parser)
     parser.set_defaults(run=run, parser=parser)
 
@@ -106,6 +99,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--prompt", "--initial-prompt", dest="prompt", metavar="TEXT", text="text to set the style")
     switch("--word-timestamps", dest="word_timestamps", text="time each word")
+    switch("--diarize", dest="diarize", text="tell who says what")
+    add("--min-speakers", dest="min_speakers", text="the least that there are", **count)
+    add("--max-speakers", dest="max_speakers", text="the most that there are", **count)
+    add("--num-speakers", dest="num_speakers", text="how many there are", **count)
     add("--threads", dest="threads", text="0 = as many as there are cores, 4 at most", **count)
     add("--temperature", dest="temperature", text="first sampling temperature, 0 to 1", **number)
     add(
@@ -160,22 +157,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One file and where its results go."""
-
-    source: str
-    outputs: dict[str, Path | None]
-    """By format: the file to write, or None for standard output."""
-
-    @property
-    def title(self) -> str:
-        return "standard input" if self.source == "-" else self.source
-
-    def audio(self) -> Path | bytes:
-        return sys.stdin.buffer.read() if self.source == "-" else Path(self.source)
-
-
 def run(args: argparse.Namespace) -> int:
     usage: argparse.ArgumentParser = args.parser
     quiet = getattr(args, "quiet", False)
@@ -183,123 +164,62 @@ def run(args: argparse.Namespace) -> int:
         options = Options(
             **{name: getattr(args, name) for name in _DEFAULTS if hasattr(args, name)}
         )
-        jobs = _plan(
-            args.files,
-            _formats(getattr(args, "formats", ["txt"])),
-            getattr(args, "output_dir", None),
-        )
+        jobs = plan(args, _formats(args, options))
+        if not jobs:
+            return Exit.OK
         engine = _open_engine(options, getattr(args, "device", "auto"))
     except InvalidOptionError as error:
-        _usage_error(usage, error)
+        usage_error(usage, error)
     except ModelError as error:
         say(reason(error))
         return Exit.MODEL
     with engine:
-        return _run_all(jobs, engine, options, usage, quiet=quiet)
+        return run_all(
+            jobs,
+            lambda job: _transcribe(job, engine, options, quiet=quiet),
+            _render,
+            usage,
+            quiet=quiet,
+        )
 
 
-def _run_all(
-    jobs: Sequence[Job],
-    engine: Engine,
-    options: Options,
-    usage: argparse.ArgumentParser,
-    *,
-    quiet: bool,
-) -> int:
-    failed: list[str] = []
-    done = 0
-    try:
-        for job in jobs:
-            try:
-                transcript = _transcribe(job, engine, options, quiet=quiet)
-                written = _write_files(job, transcript)
-            except InvalidOptionError as error:
-                _usage_error(usage, error)
-            except (EarwitnessError, OSError, MemoryError) as error:
-                say(f"{job.title}: {reason(error)}")
-                failed.append(job.title)
-                continue
-            done += 1
-            _print_results(job, transcript, headed=len(jobs) > 1)
-            if written and not quiet:
-                say(f"{job.title}: wrote {', '.join(map(str, written))}")
-    except KeyboardInterrupt:
-        say(f"interrupted; {done} of {len(jobs)} files done")
-        return Exit.INTERRUPTED
-    if failed and len(jobs) > 1:
-        say(f"{done} of {len(jobs)} files done; failed: {', '.join(failed)}")
-    return Exit.FAILED if failed else Exit.OK
+def _formats(args: argparse.Namespace, options: Options) -> list[str]:
+    formats = chosen_formats(args, list(FORMATS), "txt")
+    for name in formats:
+        if name in FORMATS_OF_SPEAKERS and not options.diarize:
+            raise InvalidOptionError(f"format {name} says who spoke: it needs --diarize")
+    return formats
 
 
-def _transcribe(job: Job, engine: Engine, options: Options, *, quiet: bool) -> Transcript:
+def _transcribe(job: Job, engine: Engine, options: Options, *, quiet: bool) -> TranscriptLike:
     with progress_bar(job.title, quiet=quiet) as on_progress:
-        return engine.transcribe(job.audio(), options, on_progress=on_progress)
+        options = options.replace(on_progress=on_progress)
+        if not options.diarize:
+            return engine.transcribe(job.audio(), options)
+        return _transcribe_speakers(job, engine, options)
 
 
-def _write_files(job: Job, transcript: Transcript) -> list[Path]:
-    written = []
-    for name, path in job.outputs.items():
-        if path is not None:
-            write_atomically(path, render(transcript, name))
-            written.append(path)
-    return written
+def _transcribe_speakers(job: Job, engine: Engine, options: Options) -> SpokenTranscript:
+    from earwitness.diarizer import join_words
+    from earwitness.engine import diarizing
+    from earwitness.pcm import samples_of
+
+    pcm, _ = samples_of(job.audio(), None)
+    words = options.replace(**_WORDS_ALONE)
+    with diarizing(pcm, options) as speakers:
+        transcript = engine.transcribe(pcm, words)
+        diarization = about_recording(speakers.result)
+    return attribute(as_spoken(transcript), diarization, join=join_words)
 
 
-def _print_results(job: Job, transcript: Transcript, *, headed: bool) -> None:
-    for name, path in job.outputs.items():
-        if path is None:
-            if headed and name == "txt":
-                sys.stdout.write(f"==> {job.title} <==\n")
-            sys.stdout.write(render(transcript, name))
-            sys.stdout.flush()
+def _render(job: Job, transcript: TranscriptLike, name: str) -> str:
+    return to_rttm(transcript, job.name) if name == "rttm" else render(transcript, name)
 
 
 def _open_engine(options: Options, device: str) -> Engine:
     from earwitness.engine import Engine
 
     return Engine(options.model, device=device)
-
-
-def _plan(files: Sequence[str], formats: Sequence[str], output_dir: Path | None) -> list[Job]:
-    """Decide, before any work, where each result goes.
-
-    Raises:
-        InvalidOptionError: two results would be in one place, or the folder cannot be made.
-    """
-    if files.count("-") > 1:
-        raise InvalidOptionError("standard input can be read only once")
-    if output_dir is None:
-        if len(formats) > 1:
-            raise InvalidOptionError("several formats need --output-dir")
-        if len(files) > 1 and formats[0] not in _CONCATENABLE:
-            raise InvalidOptionError(f"several files as {formats[0]} need --output-dir")
-        return [Job(file, {formats[0]: None}) for file in files]
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidOptionError(f"{output_dir} cannot be made: {reason(error)}") from None
-    owners: dict[str, str] = {}
-    jobs = []
-    for file in files:
-        stem = "stdin" if file == "-" else Path(file).stem
-        # Folded, because some file systems take names that differ in case for the same.
-        other = owners.setdefault(stem.casefold(), file)
-        if other is not file:
-            raise InvalidOptionError(
-                f"{other} and {file} would both be written as {output_dir / stem}.*; "
-                "give them different folders"
-            )
-        outputs = {name: output_dir / f"{stem}.{_SUFFIXES.get(name, name)}" for name in formats}
-        jobs.append(Job(file, dict(outputs)))
-    return jobs
-
-
-def _formats(values: Sequence[str]) -> list[str]:
-    names = [name.strip() for value in values for name in value.split(",")]
-    for name in names:
-        if name not in _FORMATS:
-            raise InvalidOptionError(f"format {name!r} is unknown; there are {', '.join(_FORMATS)}")
-    return list(dict.fromkeys(names))
 
 
 def _number_or_none(text: str) -> float | None:
@@ -311,7 +231,3 @@ def _spans(text: str) -> list[tuple[float, float]]:
     if len(times) % 2:
         raise argparse.ArgumentTypeError("each START needs an END")
     return list(zip(times[::2], times[1::2], strict=True))
-
-
-def _usage_error(parser: argparse.ArgumentParser, error: Exception) -> NoReturn:
-    parser.error(reason(error))

@@ -11,22 +11,31 @@ from types import MappingProxyType
 from typing import Final
 
 from earwitness.errors import InvalidOptionError
-from earwitness.formats.json_formats import to_json, to_verbose_json
+from earwitness.formats.diarization import DIARIZATION_FORMATS, render_diarization
+from earwitness.formats.json_formats import to_diarized_json, to_json, to_verbose_json
 from earwitness.formats.layout import Layout
-from earwitness.formats.model import SegmentLike, TokenLike, TranscriptLike, WordLike
+from earwitness.formats.markdown import to_markdown
+from earwitness.formats.rttm import to_rttm
 from earwitness.formats.subtitles import to_srt, to_vtt
 from earwitness.formats.text import to_text
 from earwitness.formats.tsv import to_tsv
+from earwitness.spoken import SegmentLike, TokenLike, TranscriptLike, WordLike
 
 __all__ = [
+    "DIARIZATION_FORMATS",
     "FORMATS",
+    "FORMATS_OF_SPEAKERS",
     "Layout",
     "SegmentLike",
     "TokenLike",
     "TranscriptLike",
     "WordLike",
     "render",
+    "render_diarization",
+    "to_diarized_json",
     "to_json",
+    "to_markdown",
+    "to_rttm",
     "to_srt",
     "to_text",
     "to_tsv",
@@ -34,14 +43,20 @@ __all__ = [
     "to_vtt",
 ]
 
+FORMATS_OF_SPEAKERS: Final = frozenset({"diarized_json", "rttm"})
+"""Those that only a transcript which says who spoke has."""
+
 FORMATS: Final[Mapping[str, Callable[[TranscriptLike], str]]] = MappingProxyType(
     {
         "txt": to_text,
         "json": to_json,
         "verbose_json": to_verbose_json,
+        "diarized_json": to_diarized_json,
         "srt": to_srt,
         "vtt": to_vtt,
         "tsv": to_tsv,
+        "rttm": to_rttm,
+        "md": to_markdown,
     }
 )
 """The writers by the names that `render` and the command take."""
@@ -51,7 +66,8 @@ def render(transcript: TranscriptLike, name: str) -> str:
     """The transcript in the format of that name.
 
     Raises:
-        InvalidOptionError: no such format.
+        InvalidOptionError: no such format, or it is one of `FORMATS_OF_SPEAKERS` and the
+            transcript does not say who spoke.
     """
     writer = FORMATS.get(name)
     if writer is None:

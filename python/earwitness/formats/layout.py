@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
-from earwitness.formats.model import (
+from earwitness.formats.model import diarized, milliseconds, one_line
+from earwitness.sentences import divide
+from earwitness.spoken import (
     SegmentLike,
+    SpokenTranscript,
+    SpokenWord,
     TranscriptLike,
     WordLike,
-    milliseconds,
-    one_line,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The limits that cues keep to."""
+    """The limits that cues keep to: by default the usual ones of broadcasters' style guides."""
 
     line_width: int = 42
-    """Columns of a line, of which East Asian wide characters take two; a longer word stays whole.
-
-    42 is the usual limit of broadcasters' style guides, as is two lines.
-    """
+    """Columns of a line; East Asian wide characters take two. A longer word stays whole."""
 
     lines: int = 2
     """Lines of a cue whose words have times; without times, a long segment takes more."""
+
+    longest: float = 7.0
+    """Seconds of a cue whose words have times."""
+
+    shortest: float = 1.0
+    """Seconds that a cue stays at least, unless the next one is due."""
+
+    gap: float = 0.08
+    """Seconds between cues, two frames of video, so that the eye sees one replace the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,10 @@ class Cue:
     start: int
     end: int
     lines: tuple[str, ...]
+    speaker: str | None = None
+
+    labelled: tuple[str, ...] = ()
+    """The lines with the speaker's name before the first; empty when it is not known."""
 
 
 DEFAULT_LAYOUT: Final = Layout()
@@ -50,16 +64,63 @@ _NEVER_LAST: Final = frozenset({"Ps", "Pi"})
 def cues(transcript: TranscriptLike, layout: Layout = DEFAULT_LAYOUT) -> Iterator[Cue]:
     """The cues of a transcript, in its order.
 
-    Each segment is one cue, or as many as its text needs where its words have times. Segments
-    without text have none.
+    Each segment is one cue, or as many as its text, its length and its speakers need where its
+    words have times. Segments without text have none.
     """
-    for segment in transcript.segments:
-        if segment.words:
-            for words in _groups(segment.words, layout):
-                text = "".join(word.text for word in words)
-                yield from _cue(words[0].start, words[-1].end, text, layout)
-        else:
-            yield from _whole(segment, layout)
+    spoken = diarized(transcript)
+    made = [
+        cue for part in (spoken or transcript).segments for cue in _of_segment(part, layout, spoken)
+    ]
+    for number, cue in enumerate(made, start=1):
+        yield _timed(cue, made[number] if number < len(made) else None, layout)
+
+
+def _of_segment(
+    segment: SegmentLike, layout: Layout, spoken: SpokenTranscript | None
+) -> Iterator[Cue]:
+    if not segment.words:
+        yield from _cue(segment.start, segment.end, segment.text, None, layout)
+        return
+    for speaker, run in groupby(segment.words, lambda word: _speaker(word, spoken)):
+        for words in divide(list(run), lambda group: _fits(group, speaker, layout)):  # noqa: B023
+            end = min(words[-1].end, words[0].start + layout.longest)
+            yield from _cue(words[0].start, end, _joined(words), speaker, layout)
+
+
+def _speaker(word: WordLike, spoken: SpokenTranscript | None) -> str | None:
+    return word.speaker if spoken is not None and isinstance(word, SpokenWord) else None
+
+
+def _joined(words: Sequence[WordLike]) -> str:
+    return "".join(word.text for word in words)
+
+
+def _fits(words: Sequence[WordLike], speaker: str | None, layout: Layout) -> bool:
+    text = _joined(words) if speaker is None else f"{speaker}: {_joined(words).lstrip()}"
+    return (
+        words[-1].end - words[0].start <= layout.longest and len(wrap(text, layout)) <= layout.lines
+    )
+
+
+def _cue(start: float, end: float, text: str, speaker: str | None, layout: Layout) -> Iterator[Cue]:
+    lines = tuple(wrap(text, layout))
+    if lines:
+        labelled = () if speaker is None else tuple(wrap(f"{speaker}: {text}", layout))
+        # Readers drop a cue that takes no time.
+        first = milliseconds(start)
+        yield Cue(first, max(milliseconds(end), first + 1), lines, speaker, labelled)
+
+
+def _timed(cue: Cue, following: Cue | None, layout: Layout) -> Cue:
+    """The cue, staying long enough to be read and gone in time for the next one."""
+    end = max(cue.end, cue.start + milliseconds(layout.shortest))
+    if following is not None and cue.start < following.start:
+        latest = following.start - milliseconds(layout.gap)
+        # Where there is no room for the gap, the cues meet.
+        end = min(end, latest if latest > cue.start else following.start)
+    elif following is not None:
+        end = cue.end  # the next one is no later: nothing to keep clear of
+    return dataclasses.replace(cue, end=end)
 
 
 def wrap(text: str, layout: Layout = DEFAULT_LAYOUT) -> list[str]:
@@ -82,31 +143,6 @@ def wrap(text: str, layout: Layout = DEFAULT_LAYOUT) -> list[str]:
 def width(text: str) -> int:
     """Columns that a text takes in a fixed-width font (Unicode Standard Annex 11)."""
     return sum(0 if unicodedata.combining(char) else 2 if _is_wide(char) else 1 for char in text)
-
-
-def _whole(segment: SegmentLike, layout: Layout) -> Iterator[Cue]:
-    return _cue(segment.start, segment.end, segment.text, layout)
-
-
-def _cue(start: float, end: float, text: str, layout: Layout) -> Iterator[Cue]:
-    lines = wrap(text, layout)
-    if lines:
-        # Readers drop a cue that takes no time.
-        first = milliseconds(start)
-        yield Cue(first, max(milliseconds(end), first + 1), tuple(lines))
-
-
-def _groups(words: Sequence[WordLike], layout: Layout) -> Iterator[list[WordLike]]:
-    """Runs of words, each as long as fits one cue."""
-    group: list[WordLike] = []
-    for word in words:
-        text = "".join(member.text for member in group) + word.text
-        if group and len(wrap(text, layout)) > layout.lines:
-            yield group
-            group = []
-        group.append(word)
-    if group:
-        yield group
 
 
 def _pieces(text: str) -> list[str]:

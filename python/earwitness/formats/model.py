@@ -1,73 +1,12 @@
-"""What the writers need of a transcript, so that they serve any object of that shape."""
+"""What the writers share: speakers, text on one line, times in milliseconds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
-
-class TokenLike(Protocol):
-    """See `earwitness.Token`."""
-
-    @property
-    def id(self) -> int: ...
-
-
-class WordLike(Protocol):
-    """See `earwitness.Word`."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def start(self) -> float: ...
-    @property
-    def end(self) -> float: ...
-    @property
-    def confidence(self) -> float: ...
-
-
-class SegmentLike(Protocol):
-    """See `earwitness.Segment`."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def seek(self) -> int: ...
-    @property
-    def start(self) -> float: ...
-    @property
-    def end(self) -> float: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def tokens(self) -> Sequence[TokenLike]: ...
-    @property
-    def words(self) -> Sequence[WordLike]: ...
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def avg_logprob(self) -> float: ...
-    @property
-    def no_speech_prob(self) -> float: ...
-
-
-class TranscriptLike(Protocol):
-    """See `earwitness.Transcript`."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def task(self) -> str: ...
-    @property
-    def language(self) -> str: ...
-    @property
-    def duration(self) -> float: ...
-    @property
-    def segments(self) -> Sequence[SegmentLike]: ...
-    @property
-    def words(self) -> Sequence[WordLike]: ...
-
+from earwitness.errors import InvalidOptionError
+from earwitness.spoken import SpokenTranscript, TranscriptLike, as_spoken
 
 # Everything that some reader takes for the end of a line (Unicode's C0 and C1 controls and its two
 # separators). Other white space, such as the no-break space of French, is part of the text.
@@ -83,3 +22,21 @@ def one_line(text: str) -> str:
 def milliseconds(seconds: float) -> int:
     """Whole milliseconds, never negative."""
     return max(0, round(seconds * 1000))
+
+
+def diarized(transcript: TranscriptLike) -> SpokenTranscript | None:
+    """The transcript if it says who spoke, else None."""
+    spoken = as_spoken(transcript)
+    return None if spoken.turns is None else spoken
+
+
+def with_speakers(transcript: TranscriptLike, name: str) -> SpokenTranscript:
+    """The transcript, for the format of that name, which is about who spoke.
+
+    Raises:
+        InvalidOptionError: it does not say.
+    """
+    found = diarized(transcript)
+    if found is None:
+        raise InvalidOptionError(f"{name} says who spoke: it needs a transcript made with diarize")
+    return found

@@ -3,7 +3,8 @@
 Sizes and digests of the hub's files are those of its Git LFS pointers at `HUB_REVISION`, taken from
 two independently kept catalogues of public projects that agree on all of them (a third on those
 without `.en`); tiny.en, base and their q8_0 forms were confirmed by conversion: earwitness's
-converter makes the very same bytes from the CTranslate2 weights. OpenAI released all these weights under the MIT licence.
+converter makes the very same bytes from the CTranslate2 weights. OpenAI released all these weights
+under the MIT licence.
 """
 
 from __future__ import annotations

@@ -1,0 +1,245 @@
+"""Diarization error rate and CPU time, beside senko and sherpa-onnx.
+
+    python benches/diarization_der.py FOLDER [--num-speakers] [--hop S] [--threads N]
+        [--senko PYTHON] [--sherpa PYTHON SEGMENTATION.onnx EMBEDDING.onnx]
+
+FOLDER holds 16 kHz mono NAME.wav beside NAME.rttm. DER has no collar and scores overlapped speech
+(pyannote.metrics, of the `test` extra). The systems take turns file by file, each in a process of
+its own that has its model loaded, so that all meet the same machine; PYTHON is the interpreter of
+the environment that the peer is installed in. A peer that is not given, or does not run, is named
+as skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Answers one line of JSON, a path, by one line: [[start, end, speaker] ...] and CPU seconds.
+LOOP = """
+import json, sys, time
+answers, sys.stdout = sys.stdout, sys.stderr
+def tell(**answer): print(json.dumps(answer), file=answers, flush=True)
+try:
+    scope = dict()
+    exec({setup!r}, scope)
+except BaseException as error:
+    tell(error=f"{{type(error).__name__}}: {{error}}")
+    sys.exit(1)
+tell(ready=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    began = time.process_time()
+    try:
+        turns = scope["diarize"](request["path"], request["speakers"])
+        tell(turns=turns, cpu=time.process_time() - began)
+    except Exception as error:
+        tell(error=f"{{type(error).__name__}}: {{error}}")
+"""
+
+EARWITNESS = """
+from earwitness.diarizer import Diarizer
+model = Diarizer()
+def diarize(path, speakers):
+    found = model.diarize(path, num_speakers=speakers, threads={threads}, hop={hop})
+    return [[t.start, t.end, str(t.speaker)] for t in found.turns]
+"""
+
+SENKO = """
+import torch
+torch.set_num_threads({threads})
+import senko
+model = senko.Diarizer(device="cpu", warmup=False, quiet=True)
+def diarize(path, speakers):
+    found = model.diarize(path) or dict(merged_segments=[])
+    return [[s["start"], s["end"], s["speaker"]] for s in found["merged_segments"]]
+"""
+
+SHERPA = """
+import sherpa_onnx, wave, numpy
+def build(speakers):
+    s = sherpa_onnx
+    pyannote = s.OfflineSpeakerSegmentationPyannoteModelConfig(model={segmentation!r})
+    return s.OfflineSpeakerDiarization(s.OfflineSpeakerDiarizationConfig(
+        segmentation=s.OfflineSpeakerSegmentationModelConfig(
+            pyannote=pyannote, num_threads={threads}),
+        embedding=s.SpeakerEmbeddingExtractorConfig(
+            model={embedding!r}, num_threads={threads}),
+        clustering=s.FastClusteringConfig(num_clusters=speakers or -1, threshold=0.7)))
+automatic = build(None)
+def diarize(path, speakers):
+    with wave.open(path) as file:
+        samples = numpy.frombuffer(file.readframes(file.getnframes()), numpy.int16)
+    found = (build(speakers) if speakers else automatic).process(samples.astype("f4") / 32768)
+    return [[s.start, s.end, str(s.speaker)] for s in found.sort_by_start_time()]
+"""
+
+Turns = list[tuple[float, float, str]]
+
+
+class CannotMeasureError(Exception):
+    """A system cannot be measured; the message says why."""
+
+
+@dataclass
+class System:
+    """One diarizer in a process of its own."""
+
+    name: str
+    python: str
+    setup: str
+    process: subprocess.Popen[str] | None = None
+    errors: float = 0.0
+    speech: float = 0.0
+    cpu: float = 0.0
+    seconds: float = 0.0
+    exact: int = 0
+    rows: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        command = [self.python, "-c", LOOP.format(setup=self.setup)]
+        pipe = subprocess.PIPE
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+            )
+        except OSError as error:
+            raise CannotMeasureError(str(error)) from error
+        self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        answer: dict[str, Any] = json.loads(line) if line else {"error": "it ended"}
+        if "error" in answer:
+            raise CannotMeasureError(answer["error"])
+        return answer
+
+    def ask(self, path: Path, speakers: int | None) -> tuple[Turns, float]:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"path": str(path), "speakers": speakers}) + "\n")
+        self.process.stdin.flush()
+        answer = self.answer()
+        turns = [(float(t[0]), float(t[1]), str(t[2])) for t in answer["turns"]]
+        return turns, float(answer["cpu"])
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.communicate()
+
+
+def read_rttm(path: Path) -> Turns:
+    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    return [(float(r[3]), float(r[3]) + float(r[4]), r[7]) for r in rows if r and r[0] == "SPEAKER"]
+
+
+def annotation(turns: Turns) -> Any:
+    from pyannote.core import Annotation, Segment
+
+    out = Annotation()
+    for number, (start, end, speaker) in enumerate(turns):
+        if end > start:
+            out[Segment(start, end), number] = speaker
+    return out
+
+
+def measure(system: System, wav: Path, given: bool) -> None:
+    from pyannote.core import Segment, Timeline
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
+    with wave.open(str(wav)) as file:
+        seconds = file.getnframes() / file.getframerate()
+    reference = read_rttm(wav.with_suffix(".rttm"))
+    speakers = len({speaker for _, _, speaker in reference})
+    turns, cpu = system.ask(wav, speakers if given else None)
+    metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
+    parts = metric(
+        annotation(reference),
+        annotation(turns),
+        uem=Timeline([Segment(0.0, seconds)]),
+        detailed=True,
+    )
+    wrong = parts["missed detection"] + parts["false alarm"] + parts["confusion"]
+    found = len({speaker for _, _, speaker in turns})
+    system.errors += wrong
+    system.speech += parts["total"]
+    system.cpu += cpu
+    system.seconds += seconds
+    system.exact += found == speakers
+    system.rows.append(f"{100 * wrong / parts['total']:6.1f} {found:2d}/{speakers:<2d}")
+
+
+def systems(arguments: argparse.Namespace) -> list[System]:
+    options = {"threads": arguments.threads, "hop": arguments.hop}
+    out = [System("earwitness", sys.executable, EARWITNESS.format(**options))]
+    if arguments.senko:
+        out.append(System("senko", arguments.senko, SENKO.format(**options)))
+    else:
+        print("senko: skipped, no --senko PYTHON")
+    if arguments.sherpa:
+        python, segmentation, embedding = arguments.sherpa
+        setup = SHERPA.format(segmentation=segmentation, embedding=embedding, **options)
+        out.append(System("sherpa-onnx", python, setup))
+    else:
+        print("sherpa-onnx: skipped, no --sherpa PYTHON SEGMENTATION.onnx EMBEDDING.onnx")
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--num-speakers", action="store_true", help="tell each the true number")
+    parser.add_argument("--hop", type=float, default=0.0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--senko", metavar="PYTHON")
+    parser.add_argument("--sherpa", nargs=3, metavar=("PYTHON", "SEGMENTATION", "EMBEDDING"))
+    arguments = parser.parse_args()
+
+    files = [w for w in sorted(arguments.folder.glob("*.wav")) if w.with_suffix(".rttm").exists()]
+    if not files:
+        parser.error(f"{arguments.folder} has no NAME.wav beside NAME.rttm")
+    running: list[System] = []
+    for system in systems(arguments):
+        try:
+            system.start()
+            running.append(system)
+        except CannotMeasureError as failure:
+            print(f"{system.name}: skipped, {failure}")
+    if not running:
+        parser.exit(1, "no system runs\n")
+    if arguments.num_speakers and any(s.name == "senko" for s in running):
+        print("senko: cannot be told the number of speakers")
+
+    print(f"{'DER %, speakers found/true':28s}" + "".join(f"{s.name:>14s}" for s in running))
+    for wav in files:
+        for system in list(running):
+            try:
+                measure(system, wav, arguments.num_speakers)
+            except CannotMeasureError as failure:
+                print(f"{system.name}: skipped from {wav.name} on, {failure}")
+                running.remove(system)
+        print(f"{wav.stem:28s}" + "".join(f"{s.rows[-1]:>14s}" for s in running))
+    totals: dict[str, Callable[[System], str]] = {
+        "all, by speech time": lambda s: f"{100 * s.errors / s.speech:.1f}",
+        "exact number of speakers": lambda s: f"{s.exact}/{len(files)}",
+        "CPU s per s of audio": lambda s: f"{s.cpu / s.seconds:.3f}",
+    }
+    for label, value in totals.items():
+        print(f"{label:28s}" + "".join(f"{value(s):>14s}" for s in running))
+    for system in running:
+        system.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+// What the options of a transcription do, on synthetic models.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "earwitness/error.h"
+#include "engine_fixture.h"
+
+namespace earwitness {
+namespace {
+
+using synthetic::check_sound;
+using synthetic::english;
+using synthetic::Model;
+using synthetic::plain;
+using synthetic::sound;
+
+TEST(fallback_sampling_is_the_same_in_every_run) {
+  TranscribeOptions options = plain();
+  options.temperature_increment = 0.5;  // never likely enough: 0, 0.5, 1.0
+  const std::vector<float> pcm = sound(1.2);
+  const Transcript first = english()(pcm, options);
+  CHECK(!first.segments.empty());
+  CHECK(first.segments.front().temperature == 1.0F);
+  check_sound(first);
+  CHECK(english()(pcm, options).segments == first.segments);
+  options.logprob_threshold.reset();
+  options.entropy_threshold.reset();
+  const Transcript accepted = english()(pcm, options);
+  CHECK(accepted.segments.front().temperature == 0.0F);
+}
+
+TEST(candidates_and_beams_are_the_same_in_every_run) {
+  synthetic::Spec spec;
+  spec.n_text_ctx = 24;
+  const Model model(spec);
+  const std::vector<float> pcm = sound(1.2);
+  for (const int n : {1, 5, 16}) {
+    TranscribeOptions sampled = plain();
+    sampled.temperature = 0.8;
+    sampled.best_of = n;
+    TranscribeOptions beams = plain();
+    beams.beam_size = n;
+    for (const TranscribeOptions& options : {sampled, beams}) {
+      const Transcript t = model(pcm, options);
+      check_sound(t);
+      CHECK(!t.segments.empty());
+      CHECK(model(pcm, options).segments == t.segments);
+    }
+  }
+}
+
+TEST(beams_and_candidates_find_likelier_text) {
+  const auto likelihood = [](const TranscribeOptions& options) {
+    double sum = 0.0;
+    for (unsigned seed = 1; seed <= 3; ++seed) {
+      sum += english()(sound(1.2, seed), options).segments.at(0).avg_logprob;
+    }
+    return sum;
+  };
+  TranscribeOptions options = plain();
+  const double greedy = likelihood(options);
+  options.beam_size = 5;
+  CHECK(likelihood(options) > greedy);
+  options.beam_size = 1;
+  options.temperature = 1.0;
+  options.best_of = 1;
+  const double one = likelihood(options);
+  options.best_of = 8;
+  CHECK(likelihood(options) > one);
+}
+
+TEST(words_come_in_order) {
+  TranscribeOptions options = plain();
+  options.word_timestamps = true;
+  // The second model ends some windows in the middle of a sentence: the rest is heard again.
+  synthetic::Spec spec;
+  spec.seed = 5;
+  spec.timestamp_logit = 1.5F;
+  spec.n_text_ctx = 28;
+  const Model cut_short(spec);
+  for (const Model* model : {&english(), &cut_short}) {
+    for (unsigned seed = 1; seed <= 3; ++seed) {
+      const Transcript t = (*model)(sound(3.0, seed), options);
+      check_sound(t);
+      CHECK(t.segments.size() >= 3);
+      for (const Segment& s : t.segments) CHECK(!s.words.empty());
+      const std::vector<Word> words = t.words();
+      for (std::size_t i = 1; i < words.size(); ++i) CHECK(words[i].start >= words[i - 1].end);
+    }
+  }
+  options.word_timestamps = false;
+  CHECK(english()(sound(2.0), options).words().empty());
+}
+
+TEST(spans_are_heard_and_nothing_else) {
+  const std::vector<float> pcm = sound(6.0);
+  TranscribeOptions options = plain();
+  options.spans = {{0.5, 1.5}, {3.0, 4.2}};
+  std::vector<double> progress;
+  Control control;
+  control.on_progress = [&](double p) { progress.push_back(p); };
+  const Transcript t = english()(pcm, options, control);
+  CHECK(!t.segments.empty());
+  CHECK_NEAR(t.duration, 6.0, 1e-9);
+  for (const Segment& s : t.segments) {
+    const bool first = s.start >= 0.5 && s.end <= 1.5 + 1e-9;
+    const bool second = s.start >= 3.0 && s.end <= 4.2 + 1e-9;
+    CHECK(first || second);
+  }
+  CHECK(std::is_sorted(progress.begin(), progress.end()) && progress.back() == 1.0);
+
+  // What follows a span is not heard in it.
+  std::vector<float> other = pcm;
+  std::fill(other.begin() + static_cast<std::ptrdiff_t>(1.5 * 16000),
+            other.begin() + static_cast<std::ptrdiff_t>(2.9 * 16000), 0.0F);
+  CHECK(english()(other, options).segments == t.segments);
+}
+
+TEST(spans_may_pass_the_end) {
+  const std::vector<float> pcm = sound(2.0);
+  TranscribeOptions options = plain();
+  const std::vector<Segment> all = english()(pcm, options).segments;
+  for (const double end : {2.0, 100.0, 1e9, 1e300}) {
+    options.spans = {{0.0, end}};
+    CHECK(english()(pcm, options).segments == all);
+    options.spans = {{end, 2.0 * end}};
+    CHECK(english()(pcm, options).segments.empty());
+  }
+  options.spans = {{1.0, 1.05}};  // shorter than any word
+  CHECK(english()(pcm, options).segments.empty());
+}
+
+TEST(prompts_of_any_length_are_taken) {
+  const std::vector<float> pcm = sound(1.0);
+  const std::vector<Segment> without = english()(pcm, plain()).segments;
+  TranscribeOptions options = plain();
+  options.prompt = "  \n ";
+  CHECK(english()(pcm, options).segments == without);
+  options.prompt = "Names: Ada, Grace.";
+  CHECK(english()(pcm, options).segments != without);
+  options.prompt = std::string(100'000, 'a');
+  check_sound(english()(pcm, options));
+  options.prompt = "\xFF\xFE \x00 bytes";
+  check_sound(english()(pcm, options));
+}
+
+TEST(earlier_text_can_be_taken_up) {
+  TranscribeOptions options = plain();
+  options.condition_on_previous_text = true;
+  const Transcript t = english()(sound(4.0), options);
+  check_sound(t);
+  CHECK(!t.segments.empty());
+}
+
+}  // namespace
+}  // namespace earwitness
+
+CHECK_MAIN()

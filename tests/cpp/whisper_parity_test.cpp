@@ -1,0 +1,366 @@
+// Both our networks against whisper.cpp's own, on the same file, window and tokens.
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "check.h"
+#include "earwitness/runtime.h"
+#include "runtime/compute.h"
+#include "speech/cpu_network.h"
+#include "speech/ggml_network.h"
+#include "speech/mel.h"
+#include "synthetic_model.h"
+#include "whisper.h"
+
+namespace earwitness::speech {
+namespace {
+
+using Ids = std::vector<TokenId>;
+using Logits = std::vector<float>;
+
+struct FreeWhisper {
+  void operator()(whisper_context* context) const { whisper_free(context); }
+};
+
+class Oracle {
+ public:
+  explicit Oracle(const std::filesystem::path& path) {
+    load_backends();
+    whisper_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+    whisper_context_params params = whisper_context_default_params();
+    params.use_gpu = false;
+    params.flash_attn = false;
+    context_.reset(whisper_init_from_file_with_params(path.string().c_str(), params));
+    if (!context_) throw std::runtime_error("whisper.cpp cannot load the synthetic model");
+  }
+
+  void encode(const std::vector<float>& mel, int n_mels) {
+    const int n_frames = static_cast<int>(mel.size()) / n_mels;
+    CHECK(whisper_set_mel(context_.get(), mel.data(), n_frames, n_mels) == 0);
+    CHECK(whisper_encode(context_.get(), 0, 1) == 0);
+  }
+
+  // The logits after the last token.
+  Logits decode(const Ids& tokens, int n_past) {
+    const int n = static_cast<int>(tokens.size());
+    CHECK(whisper_decode(context_.get(), tokens.data(), n, n_past, 1) == 0);
+    const int n_vocab = whisper_n_vocab(context_.get());
+    const float* last = whisper_get_logits(context_.get()) + (n - 1) * n_vocab;
+    return {last, last + n_vocab};
+  }
+
+ private:
+  std::unique_ptr<whisper_context, FreeWhisper> context_;
+};
+
+enum class Kind { kGgml, kCpu };
+constexpr Kind kKinds[] = {Kind::kGgml, Kind::kCpu};
+
+std::unique_ptr<Network> make_network(const ModelFile& file, Kind kind) {
+  if (kind == Kind::kCpu) {
+    return std::make_unique<CpuNetwork>(std::make_shared<const CpuWeights>(file));
+  }
+  ggml_backend_dev_t cpu = find_device("cpu");
+  return std::make_unique<GgmlNetwork>(std::make_shared<const GgmlWeights>(file, cpu), cpu);
+}
+
+// One of our networks and a window for it.
+class Ours {
+ public:
+  Ours(const std::filesystem::path& path, Kind kind)
+      : file_(ModelFile::parse(path)), network_(make_network(file_, kind)) {
+    const std::vector<float> pcm = synthetic::sound(1.0);
+    Mel(file_.mel_filters, file_.n_filter_mels, file_.n_filter_bins)
+        .compute({pcm.data(), pcm.size()}, 0, 2 * file_.hparams.n_audio_ctx, mel_);
+  }
+
+  const std::vector<float>& mel() const { return mel_; }
+  int n_mels() const { return file_.hparams.n_mels; }
+
+  void encode(int threads = 1) { encode(mel_, file_.hparams.n_audio_ctx, threads); }
+  void encode(const std::vector<float>& mel, int n_ctx, int threads = 1) {
+    network_->encode(mel, n_ctx, threads, watch_);
+  }
+  Logits prompt(const Ids& tokens, const std::vector<int>& rows, int n_sequences = 1) {
+    const auto logits = network_->prompt(tokens, rows, n_sequences, watch_);
+    return {logits.begin(), logits.end()};
+  }
+  Logits prompt(const Ids& tokens) { return prompt(tokens, {static_cast<int>(tokens.size()) - 1}); }
+  Logits step(const Ids& tokens) {
+    const auto logits = network_->step(tokens, watch_);
+    return {logits.begin(), logits.end()};
+  }
+  void reorder(const std::vector<int>& sources) { network_->reorder(sources, watch_); }
+  std::vector<float> attend(const Ids& tokens, const std::vector<AttentionHead>& heads) {
+    return network_->attend(tokens, heads, watch_);
+  }
+  int position() const { return network_->position(); }
+
+  // The logits after `tokens`, decoded one at a time as the only sequence.
+  Logits alone(const Ids& tokens) {
+    Logits logits = prompt({tokens.front()}, {0});
+    for (std::size_t i = 1; i < tokens.size(); ++i) logits = step({tokens[i]});
+    return logits;
+  }
+
+ private:
+  ModelFile file_;
+  Control control_;
+  Watch watch_{control_};
+  std::unique_ptr<Network> network_;
+  std::vector<float> mel_;
+};
+
+// Root mean square of the difference over that of the reference.
+double distance(const Logits& got, const Logits& want) {
+  CHECK(got.size() == want.size());
+  double error = 0.0;
+  double size = 0.0;
+  for (std::size_t i = 0; i < std::min(got.size(), want.size()); ++i) {
+    error += std::pow(static_cast<double>(got[i]) - want[i], 2);
+    size += std::pow(static_cast<double>(want[i]), 2);
+  }
+  return std::sqrt(error / size);
+}
+
+Logits row(const Logits& logits, std::size_t i, std::size_t n_rows) {
+  const std::size_t n = logits.size() / n_rows;
+  const auto from = logits.begin() + static_cast<std::ptrdiff_t>(i * n);
+  return {from, from + static_cast<std::ptrdiff_t>(n)};
+}
+
+// Where values are rounded to f16 (weights of convolutions times activations, keys, values), and
+// how GELU is approximated, differs between the three.
+constexpr double kRounding = 2e-3;
+
+void compare(const synthetic::Image& for_us, const synthetic::Image& for_whisper,
+             double tolerance) {
+  const synthetic::TempFile file(for_us.bytes());
+  const synthetic::TempFile oracle_file(for_whisper.bytes());
+  Oracle oracle(oracle_file.path());
+  for (const Kind kind : kKinds) {
+    Ours ours(file.path(), kind);
+    oracle.encode(ours.mel(), ours.n_mels());
+    ours.encode();
+
+    const Ids prompt = {50257, 400, 31, 7, 50362, 901};
+    CHECK_NEAR(distance(ours.prompt(prompt), oracle.decode(prompt, 0)), 0.0, tolerance);
+    int n_past = static_cast<int>(prompt.size());
+    for (const TokenId id : {12, 50000, 256, 256, 3}) {
+      CHECK(ours.position() == n_past);
+      CHECK_NEAR(distance(ours.step({id}), oracle.decode({id}, n_past)), 0.0, tolerance);
+      ++n_past;
+    }
+    // A new prompt forgets all of it.
+    const Ids other = {50257, 8};
+    CHECK_NEAR(distance(ours.prompt(other), oracle.decode(other, 0)), 0.0, tolerance);
+  }
+}
+
+void compare(const synthetic::Spec& spec, double tolerance) {
+  const synthetic::Image image = synthetic::make_image(spec);
+  compare(image, image, tolerance);
+}
+
+// Runs a test on both networks, over the same model.
+template <typename Test>
+void on_both(const Test& test) {
+  const synthetic::TempFile file(synthetic::make_image({}).bytes());
+  for (const Kind kind : kKinds) {
+    Ours ours(file.path(), kind);
+    test(ours);
+  }
+}
+
+TEST(f16_logits_are_those_of_whisper_cpp) { compare({}, kRounding); }
+
+// whisper.cpp itself stops the process at a file of f32 weights: it gets the same values as f16.
+TEST(f32_logits_are_those_of_whisper_cpp) {
+  const synthetic::Image half = synthetic::make_image({});
+  synthetic::Image single = half;
+  single.hparams[10] = GGML_FTYPE_ALL_F32;
+  for (synthetic::Tensor& t : single.tensors) {
+    if (t.type != GGML_TYPE_F16) continue;
+    std::vector<ggml_fp16_t> from(t.data.size() / sizeof(ggml_fp16_t));
+    std::memcpy(from.data(), t.data.data(), t.data.size());
+    std::vector<float> to(from.size());
+    ggml_fp16_to_fp32_row(from.data(), to.data(), static_cast<std::int64_t>(from.size()));
+    t.type = GGML_TYPE_F32;
+    t.data = synthetic::encode_weights(to, GGML_TYPE_F32, t.ne.front());
+  }
+  compare(single, half, kRounding);
+}
+
+TEST(quantised_logits_are_those_of_whisper_cpp) {
+  for (const ggml_type type : {GGML_TYPE_Q8_0, GGML_TYPE_Q5_0, GGML_TYPE_Q5_1, GGML_TYPE_Q4_1}) {
+    synthetic::Spec spec;
+    spec.type = type;
+    spec.n_state = 64;
+    compare(spec, 10 * kRounding);  // ggml rounds the activations to 8 bits too
+  }
+}
+
+TEST(other_shapes_and_vocabularies) {
+  synthetic::Spec spec;
+  spec.n_vocab = synthetic::kLargeV3Vocabulary;
+  spec.n_mels = 128;
+  spec.n_state = 96;
+  spec.n_head = 6;
+  spec.n_audio_layer = 3;
+  spec.n_text_layer = 1;
+  spec.n_audio_ctx = 50;
+  spec.n_text_ctx = 40;
+  spec.seed = 9;
+  compare(spec, kRounding);
+}
+
+TEST(threads_change_nothing) {
+  on_both([](Ours& ours) {
+    const Ids prompt = {50257, 400};
+    ours.encode(1);
+    const Logits one = ours.prompt(prompt);
+    for (const int threads : {2, 3, 1}) {
+      ours.encode(threads);
+      CHECK(ours.prompt(prompt) == one);
+    }
+  });
+}
+
+TEST(any_row_of_a_prompt_is_what_a_shorter_one_gives) {
+  on_both([](Ours& ours) {
+    ours.encode();
+    // More rows than tokens, as for an English prompt of one token.
+    const Logits twice = ours.prompt({50257}, {0, 0});
+    CHECK(row(twice, 0, 2) == row(twice, 1, 2));
+    const Ids prompt = {50257, 400, 31, 7};
+    const Logits rows = ours.prompt(prompt, {0, 3, 1});
+    CHECK_NEAR(distance(row(rows, 0, 3), ours.prompt({50257})), 0.0, kRounding);
+    CHECK_NEAR(distance(row(rows, 1, 3), ours.prompt(prompt)), 0.0, 1e-6);
+    CHECK_NEAR(distance(row(rows, 2, 3), ours.prompt({50257, 400})), 0.0, kRounding);
+  });
+}
+
+TEST(sequences_side_by_side_are_as_if_alone) {
+  on_both([](Ours& ours) {
+    ours.encode();
+    ours.prompt({50257}, {0}, 4);
+    ours.reorder({0, 0, 0, 0});
+    const Logits first = ours.step({10, 20, 30, 40});
+    const Logits second = ours.step({11, 21, 31, 41});
+    for (int i = 0; i < 4; ++i) {
+      const TokenId tens = 10 * (i + 1);
+      const auto at = static_cast<std::size_t>(i);
+      CHECK_NEAR(distance(row(first, at, 4), ours.alone({50257, tens})), 0.0, kRounding);
+      CHECK_NEAR(distance(row(second, at, 4), ours.alone({50257, tens, tens + 1})), 0.0, kRounding);
+      CHECK(distance(row(second, at, 4), ours.alone({50257, 99, tens + 1})) > 10 * kRounding);
+    }
+  });
+}
+
+TEST(a_reordered_sequence_goes_on_from_its_source) {
+  on_both([](Ours& ours) {
+    ours.encode();
+    for (const std::vector<int>& sources :
+         {std::vector<int>{2, 0, 1}, {1, 0, 2}, {1, 1, 0}, {2, 2, 2}, {0, 1, 2}, {2, 1}, {1}}) {
+      ours.prompt({50257}, {0}, 3);
+      ours.reorder({0, 0, 0});
+      ours.step({10, 20, 30});
+      ours.step({11, 21, 31});
+      ours.reorder(sources);
+      Ids next;
+      for (std::size_t i = 0; i < sources.size(); ++i) {
+        next.push_back(static_cast<TokenId>(500 + i));
+      }
+      const Logits logits = ours.step(next);
+      for (std::size_t i = 0; i < sources.size(); ++i) {
+        const TokenId tens = 10 * (sources[i] + 1);
+        const Logits want = ours.alone({50257, tens, tens + 1, next[i]});
+        CHECK_NEAR(distance(row(logits, i, sources.size()), want), 0.0, kRounding);
+      }
+    }
+  });
+}
+
+TEST(nothing_of_a_longer_window_is_left) {
+  const synthetic::TempFile file(synthetic::make_image({}).bytes());
+  const Ids prompt = {50257, 400};
+  for (const Kind kind : kKinds) {
+    Ours used(file.path(), kind);
+    const std::vector<float> half(used.mel().size() / 2, 0.25F);
+    used.encode();
+    const Logits whole = used.prompt(prompt);
+    used.encode(half, 32);
+    const Logits after = used.prompt(prompt);
+    Ours fresh(file.path(), kind);
+    fresh.encode(half, 32);
+    CHECK(after == fresh.prompt(prompt));
+    CHECK(after != whole);
+    used.encode();
+    CHECK(used.prompt(prompt) == whole);
+  }
+}
+
+TEST(attention_is_a_distribution_and_leaves_decoding_as_it_was) {
+  std::vector<std::vector<float>> both;
+  on_both([&](Ours& ours) {
+    ours.encode();
+    const Ids prompt = {50257, 400, 31};
+    const Logits before = ours.prompt(prompt);
+    const std::vector<AttentionHead> heads = {{1, 1}, {0, 0}, {1, 0}};
+    const std::vector<float> attention = ours.attend(prompt, heads);
+    const std::size_t n_ctx = 64;
+    CHECK(attention.size() == heads.size() * prompt.size() * n_ctx);
+    for (std::size_t r = 0; r < heads.size() * prompt.size(); ++r) {
+      const auto from = attention.begin() + static_cast<std::ptrdiff_t>(r * n_ctx);
+      CHECK_NEAR(std::accumulate(from, from + static_cast<std::ptrdiff_t>(n_ctx), 0.0), 1.0, 1e-4);
+      CHECK(*std::min_element(from, from + static_cast<std::ptrdiff_t>(n_ctx)) >= 0.0F);
+    }
+    // Each head in the order asked for.
+    const std::vector<float> second = ours.attend(prompt, {{0, 0}});
+    CHECK(std::equal(second.begin(), second.end(),
+                     attention.begin() + static_cast<std::ptrdiff_t>(prompt.size() * n_ctx)));
+    CHECK(ours.prompt(prompt) == before);
+    both.push_back(attention);
+  });
+  CHECK_NEAR(distance(both[1], both[0]), 0.0, kRounding);
+}
+
+// The deepest model that is accepted, as wide as it can branch: ggml stops the process at a graph
+// with more nodes than were announced.
+TEST(forty_eight_layers_and_sixteen_sequences) {
+  synthetic::Spec spec;
+  spec.n_state = 16;
+  spec.n_audio_layer = 48;
+  spec.n_text_layer = 48;
+  const synthetic::TempFile file(synthetic::make_image(spec).bytes());
+  for (const Kind kind : kKinds) {
+    Ours ours(file.path(), kind);
+    ours.encode();
+    ours.prompt({50257, 400}, {0, 1}, 16);
+    ours.reorder(std::vector<int>(16, 0));
+    Ids next(16);
+    std::iota(next.begin(), next.end(), 300);
+    const Logits first = ours.step(next);
+    std::vector<int> reversed(16);
+    std::iota(reversed.rbegin(), reversed.rend(), 0);
+    ours.reorder(reversed);
+    const Logits second = ours.step(next);
+    CHECK(first.size() == second.size());
+    CHECK_NEAR(distance(row(second, 3, 16), ours.alone({50257, 400, 312, 303})), 0.0, kRounding);
+    CHECK(ours.attend({50257, 400}, {{47, 1}, {0, 0}}).size() == 2UL * 2 * 64);
+  }
+}
+
+TEST(text_can_be_aligned_before_any_is_decoded) {
+  on_both([](Ours& ours) {
+    ours.encode();
+    CHECK(ours.attend({50257, 400}, {{1, 0}}).size() == 2 * 64);
+  });
+}
+
+}  // namespace
+}  // namespace earwitness::speech
+
+CHECK_MAIN()
