@@ -175,6 +175,7 @@ TEST(every_instruction_set_computes_the_same_panels) {
                     .segment_length = kInputs,
                     .segment_stride = 0,
                     .b = b.data(),
+                    .b_half = nullptr,
                     .bias = nullptr,
                     .negative_slope = 1.0F});
         double worst = 0.0;

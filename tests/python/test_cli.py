@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import types
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -425,13 +426,10 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def long_recording(recording: Path) -> Path:
     """Minutes of speech in a WAV file: far from done when something stops it."""
-    content = recording.read_bytes()
-    samples = content[44:] * 60
-    size = len(samples).to_bytes(4, "little")
     path = recording.with_name("long.wav")
-    path.write_bytes(
-        content[:4] + (len(samples) + 36).to_bytes(4, "little") + content[8:40] + size + samples
-    )
+    with wave.open(str(recording), "rb") as short, wave.open(str(path), "wb") as long:
+        long.setparams(short.getparams())
+        long.writeframes(short.readframes(short.getnframes()) * 60)
     return path
 
 
