@@ -26,6 +26,7 @@ def values(native: TranscribeOptions) -> dict[str, Any]:
 
 def test_every_decoding_option_is_native() -> None:
     ours = {"model", "sample_rate", "channels", "cancel", "on_progress", "on_segment"}
+    ours |= {"diarize", "min_speakers", "max_speakers", "num_speakers"}
     assert set(FIELDS) - set(values(TranscribeOptions())) == ours
 
 

@@ -12,6 +12,15 @@ constexpr int kMostThreads = 256;
 constexpr int kDefaultThreads = 4;
 constexpr double kShortRecording = 120.0;  // seconds
 
+// 0 stands for "not bound", which is not among what is said to be allowed.
+void check_speakers(const char* field, int value) {
+  if (value < 0 || value > DiarizeOptions::kMostSpeakers) {
+    throw InvalidOption(std::string(field) + " is " + std::to_string(value) +
+                        "; it must be within 1 to " +
+                        std::to_string(DiarizeOptions::kMostSpeakers));
+  }
+}
+
 void check_within(const char* field, int value, int low, int high) {
   if (value < low || value > high) {
     throw InvalidOption(std::string(field) + " is " + std::to_string(value) +
@@ -23,9 +32,9 @@ void check_within(const char* field, int value, int low, int high) {
 }  // namespace
 
 void DiarizeOptions::validate() const {
-  check_within("min_speakers", min_speakers, 0, kMostSpeakers);
-  check_within("max_speakers", max_speakers, 0, kMostSpeakers);
-  check_within("num_speakers", num_speakers, 0, kMostSpeakers);
+  check_speakers("min_speakers", min_speakers);
+  check_speakers("max_speakers", max_speakers);
+  check_speakers("num_speakers", num_speakers);
   check_within("threads", threads, 0, kMostThreads);
   if (max_speakers > 0 && min_speakers > max_speakers) {
     throw InvalidOption("min_speakers is " + std::to_string(min_speakers) +
