@@ -32,8 +32,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 
   m.def("devices", &devices);
   m.def("system_info", &system_info);
-
-  // A build with run-time dispatch keeps its CPU modules beside this one.
-  const auto path = py::module_::import("os.path");
-  load_backends(py::cast<std::string>(path.attr("dirname")(m.attr("__spec__").attr("origin"))));
+  load_backends();
 }

@@ -63,8 +63,10 @@ earwitness needs the source of whisper.cpp, and it could not be fetched. There a
   1. let pip reach a package index (PIP_INDEX_URL, or PIP_FIND_LINKS with the pinned archive);
   2. give a whisper.cpp 1.8.5 source folder:
        pip install . --config-settings=cmake.define.EARWITNESS_WHISPER_SOURCE=/path/to/whisper.cpp
-  3. use an installed whisper.cpp and ggml:
-       pip install . --config-settings=cmake.define.EARWITNESS_SYSTEM_WHISPER=ON
+  3. build from an sdist of earwitness, which carries the source in third_party/whisper.cpp/source,
+     or put the archive's whisper.cpp folder there yourself.
+EARWITNESS_SYSTEM_WHISPER=ON links an installed ggml, but the audio decoders' headers still come
+from the source.
 """
 
 

@@ -6,10 +6,9 @@
 
 namespace earwitness {
 
-// Registers the compute backends once per process: those linked in, and, for a build with run-time
-// dispatch, the best of the modules beside the library at `directory`. Silences ggml's log.
-// Throws Error if not even a CPU backend is found.
-void load_backends(const std::string& directory = {});
+// Registers the compute backends that are linked in, once per process, and silences ggml's log.
+// Throws Error if there is none for the CPU.
+void load_backends();
 
 // The compute devices, as "name: description".
 std::vector<std::string> devices();

@@ -18,7 +18,7 @@ ggml_backend_dev_t find_gpu() {
   return nullptr;
 }
 
-// A backend may be a module loaded at run time, so its functions are found by name.
+// What only some backends have is found by name.
 template <typename Function>
 Function find_function(ggml_backend_t backend, const char* name) {
   ggml_backend_reg_t registry = ggml_backend_dev_backend_reg(ggml_backend_get_device(backend));

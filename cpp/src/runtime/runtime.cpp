@@ -9,15 +9,10 @@
 
 namespace earwitness {
 
-void load_backends(const std::string& directory) {
+void load_backends() {
   static std::once_flag once;
-  std::call_once(once, [&] {
+  std::call_once(once, [] {
     ggml_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
-#ifdef EARWITNESS_PORTABLE
-    ggml_backend_load_all_from_path(directory.empty() ? nullptr : directory.c_str());
-#else
-    (void)directory;
-#endif
     if (!ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU)) {
       throw Error("no CPU backend was found; install earwitness again");
     }
