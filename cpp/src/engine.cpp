@@ -27,6 +27,12 @@ std::string model_type(const speech::Hyperparameters& h) {
   return it == kTypes.end() ? "custom" : it->second;
 }
 
+kernels::PackedMatrix::Precision packing_of(const std::string& precision) {
+  if (precision == "int8") return kernels::PackedMatrix::Precision::kInteger;
+  if (precision == "float") return kernels::PackedMatrix::Precision::kHalf;
+  throw InvalidOption("precision is \"" + precision + "\"; it must be int8 or float");
+}
+
 // OpenAI's API draws the line at the same length.
 void check_length(PcmView pcm) {
   constexpr std::size_t kShortest = kSampleRate / 10;
@@ -98,8 +104,10 @@ struct Engine::Impl {
   }
 };
 
-Engine::Engine(const std::filesystem::path& path, const std::string& device)
+Engine::Engine(const std::filesystem::path& path, const std::string& device,
+               const std::string& precision)
     : impl_(std::make_shared<Impl>()) {
+  const kernels::PackedMatrix::Precision packing = packing_of(precision);
   ggml_backend_dev_t handle = find_device(device);
   impl_->device = ggml_backend_dev_name(handle);
   speech::ModelFile file = speech::ModelFile::parse(path);
@@ -108,7 +116,7 @@ Engine::Engine(const std::filesystem::path& path, const std::string& device)
   impl_->mel =
       std::make_unique<speech::Mel>(file.mel_filters, file.n_filter_mels, file.n_filter_bins);
   if (ggml_backend_dev_type(handle) == GGML_BACKEND_DEVICE_TYPE_CPU) {
-    auto weights = std::make_shared<const speech::CpuWeights>(file);
+    auto weights = std::make_shared<const speech::CpuWeights>(file, packing);
     impl_->make_network = [weights] { return std::make_unique<speech::CpuNetwork>(weights); };
   } else {
     auto weights = std::make_shared<const speech::GgmlWeights>(file, handle);

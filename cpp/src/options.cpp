@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
 #include "earwitness/error.h"
+#include "kernels/thread_pool.h"
 #include "speech/vocabulary.h"
 
 namespace earwitness {
@@ -12,7 +12,6 @@ namespace {
 
 constexpr int kMostThreads = 256;
 constexpr int kMostHypotheses = 16;
-constexpr int kDefaultThreads = 4;  // beyond, the decoder's small products gain nothing
 constexpr std::size_t kLongestPrompt = 100'000;
 
 [[noreturn]] void fail(const std::string& field, const std::string& value,
@@ -72,10 +71,6 @@ void TranscribeOptions::validate() const {
   }
 }
 
-int TranscribeOptions::resolved_threads() const {
-  if (threads > 0) return threads;
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(cores, 1, kDefaultThreads);
-}
+int TranscribeOptions::resolved_threads() const { return kernels::resolve_threads(threads); }
 
 }  // namespace earwitness

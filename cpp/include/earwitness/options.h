@@ -55,6 +55,10 @@ struct TranscribeOptions {
   // The first timestamp of a window is at most this many seconds in. [OpenAI]
   double max_initial_timestamp = 1.0;
 
+  // Encode the silence after short audio at full length, as the reference does: slower, and hardly
+  // ever another text.
+  bool full_windows = false;
+
   // Give each word its time.
   bool word_timestamps = false;
 

@@ -1,4 +1,4 @@
-// Float buffers that start on a cache line, as vector loads like it.
+// Buffers that start on a cache line, as vector loads like it.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +25,8 @@ struct CacheLineAllocator {
   bool operator==(const CacheLineAllocator&) const = default;
 };
 
-using FloatBuffer = std::vector<float, CacheLineAllocator<float>>;
+template <typename T>
+using AlignedVector = std::vector<T, CacheLineAllocator<T>>;
+using FloatBuffer = AlignedVector<float>;
 
 }  // namespace earwitness::kernels

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 #include "kernels/aligned.h"
 #include "kernels/isa.h"
 
 namespace earwitness::kernels {
 
-// The keys and values of one sequence, for all heads: written once each, read many times.
+// The keys and values of one sequence that grows, for all heads: written once each, read many
+// times.
 class KeyValues {
  public:
   KeyValues() = default;
@@ -22,6 +25,11 @@ class KeyValues {
   // point to the head's first float of the first position, `stride` floats from one to the next.
   void store(int head, int first, int count, const float* key, const float* value,
              std::ptrdiff_t stride);
+
+  // Stores positions 0 ... count - 1.
+  void store(int head, int count, const float* key, const float* value, std::ptrdiff_t stride) {
+    store(head, 0, count, key, value, stride);
+  }
 
   // Copies positions 0 ... count - 1 of another of the same shape.
   void copy_from(const KeyValues& other, int count);
@@ -41,13 +49,51 @@ class KeyValues {
   FloatBuffer values_;
 };
 
+// The same for a sequence that is known whole, in 12 to 13 bits, in which its products are exact.
+class IntegerKeyValues {
+ public:
+  IntegerKeyValues() = default;
+  IntegerKeyValues(int heads, int head_size, int capacity);
+
+  int head_size() const { return head_size_; }
+
+  // Stores positions 0 ... count - 1 of one head, in place of what it had.
+  void store(int head, int count, const float* key, const float* value, std::ptrdiff_t stride);
+
+  const std::int16_t* keys(int head) const;    // [capacity / kPanel][head_size / 2][kPanel][2]
+  const float* key_scales(int head) const;     // [capacity]
+  const std::int16_t* values(int head) const;  // [head_size / kPanel][capacity / 2][kPanel][2]
+  const float* value_scales(int head) const;   // [head_size]
+  std::size_t padded() const { return padded_; }
+
+ private:
+  int head_size_ = 0;
+  int padded_size_ = 0;     // head_size up to whole panels
+  std::size_t padded_ = 0;  // capacity up to whole panels
+  AlignedVector<std::int16_t> keys_, values_;
+  FloatBuffer key_scales_, value_scales_;
+};
+
+// What attend() looks at.
+struct Positions {
+  int count = 0;
+  // Added to the scores of the last positions: the logarithm of how many positions each stands for.
+  std::span<const float> last_weights = {};
+};
+
 // Rows that one call of attend() may have.
 inline constexpr int kAttentionRows = 48;
 
-// out[r] = softmax(q[r] keys' / sqrt(head_size)) values over positions 0 ... n_keys - 1, for up to
-// kAttentionRows rows of one head. scores: room for rows x n_keys floats; holds the probabilities,
-// row after row, on return.
+// Floats that attend() needs as scratch.
+std::size_t attention_scratch(int positions, int head_size);
+
+// out[r] = softmax(q[r] keys' / sqrt(head_size)) values, for up to kAttentionRows rows of one head.
+// On return `probabilities`, where it is not null, holds [rows][positions].
 void attend(const float* query, std::ptrdiff_t query_stride, int rows, const KeyValues& kv,
-            int head, int n_keys, float* scores, float* out, std::ptrdiff_t out_stride);
+            int head, const Positions& positions, float* scratch, float* out,
+            std::ptrdiff_t out_stride, float* probabilities = nullptr);
+void attend(const float* query, std::ptrdiff_t query_stride, int rows, const IntegerKeyValues& kv,
+            int head, const Positions& positions, float* scratch, float* out,
+            std::ptrdiff_t out_stride, float* probabilities = nullptr);
 
 }  // namespace earwitness::kernels

@@ -1,8 +1,10 @@
 #include "kernels/gemm.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/half.h"
+#include "kernels/rounding.h"
 
 namespace earwitness::kernels {
 namespace {
@@ -18,30 +20,70 @@ constexpr int kInputBlock = 512;
 // it out, far below the 50 ms within which a call should notice that it was cancelled.
 constexpr std::ptrdiff_t kTaskWork = 2'000'000;
 
+constexpr float kMostInteger = 127.0F;  // of a weight
+
 std::size_t size(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
 }  // namespace
 
+PackedMatrix::PackedMatrix(int outputs, int inputs, Precision precision)
+    : outputs_(outputs), inputs_(inputs), precision_(precision) {
+  const std::size_t columns = size(panels()) * kPanel;
+  if (precision == Precision::kInteger) {
+    integers_.assign(columns * size(pairs()) * 2, 0);
+    scales_.assign(columns, 0.0F);
+  } else if (precision == Precision::kHalf) {
+    halves_.assign(columns * size(inputs), 0);
+  } else {
+    weights_.assign(columns * size(inputs), 0.0F);
+  }
+  bias_.assign(columns, 0.0F);
+}
+
 PackedMatrix::PackedMatrix(const float* weights, int outputs, int inputs, const float* bias,
                            Precision precision)
-    : outputs_(outputs), inputs_(inputs) {
-  const std::size_t total = size(panels()) * size(inputs) * kPanel;
-  const auto pack = [&](auto* packed, auto convert) {
-    for (int o = 0; o < outputs; ++o) {
-      auto* out = packed + size(o / kPanel) * size(inputs) * kPanel + size(o % kPanel);
-      const float* in = weights + size(o) * size(inputs);
-      for (int i = 0; i < inputs; ++i) out[size(i) * kPanel] = convert(in[i]);
-    }
-  };
-  if (precision == Precision::kHalf) {
-    halves_.assign(total, 0);
-    pack(halves_.data(), to_half);
-  } else {
-    weights_.assign(total, 0.0F);
-    pack(weights_.data(), [](float w) { return w; });
-  }
-  bias_.assign(size(panels()) * kPanel, 0.0F);
+    : PackedMatrix(outputs, inputs, precision) {
+  for (int o = 0; o < outputs; ++o) set_row(o, weights + size(o) * size(inputs));
   if (bias != nullptr) std::copy(bias, bias + outputs, bias_.begin());
+}
+
+void PackedMatrix::set_row(int output, const float* weights) {
+  const auto panel = size(output / kPanel);
+  const auto column = size(output % kPanel);
+  const std::size_t start = panel * size(inputs_) * kPanel + column;
+  if (precision_ == Precision::kFloat) {
+    for (std::size_t i = 0; i < size(inputs_); ++i) weights_[start + i * kPanel] = weights[i];
+    return;
+  }
+  if (precision_ == Precision::kHalf) {
+    for (std::size_t i = 0; i < size(inputs_); ++i) {
+      halves_[start + i * kPanel] = to_half(weights[i]);
+    }
+    return;
+  }
+  float top = 0.0F;
+  float broken = 0.0F;  // not a number where a weight is not finite, so that no output can be
+  for (int i = 0; i < inputs_; ++i) {
+    top = std::max(top, std::abs(weights[i]));
+    broken += weights[i] * 0.0F;
+  }
+  scales_[size(output)] = top / kMostInteger + broken;
+  const float inverse = top > 0.0F && broken == 0.0F ? kMostInteger / top : 0.0F;
+  std::int8_t* out = integers_.data() + (panel * size(pairs()) * kPanel + column) * 2;
+  for (int i = 0; i < inputs_; ++i) {
+    out[size(i / 2) * 2 * kPanel + size(i % 2)] =
+        static_cast<std::int8_t>(to_nearest(weights[i] * inverse));
+  }
+}
+
+const std::int8_t* PackedMatrix::integer_panel(int index) const {
+  return integers_.empty() ? nullptr : integers_.data() + size(index) * size(pairs()) * 2 * kPanel;
+}
+
+float PackedMatrix::integer_limit() const {
+  constexpr double kMostSum = 2147483647.0;
+  return static_cast<float>(
+      std::min(32767.0, std::floor(kMostSum / (static_cast<double>(kMostInteger) * inputs_))));
 }
 
 const float* PackedMatrix::panel(int index) const {
@@ -53,66 +95,167 @@ const std::uint16_t* PackedMatrix::half_panel(int index) const {
 }
 
 float PackedMatrix::weight(int output, int input) const {
-  const std::size_t at =
-      (size(output / kPanel) * size(inputs_) + size(input)) * kPanel + size(output % kPanel);
+  const int panel = output / kPanel;
+  const int column = output % kPanel;
+  if (precision_ == Precision::kInteger) {
+    const std::int8_t* numbers = integer_panel(panel) + size(input / 2) * 2 * kPanel;
+    return static_cast<float>(numbers[2 * column + input % 2]) * scales_[size(output)];
+  }
+  const std::size_t at = (size(panel) * size(inputs_) + size(input)) * kPanel + size(column);
   return halves_.empty() ? weights_[at] : from_half(halves_[at]);
 }
 
 const float* PackedMatrix::bias(int panel) const { return bias_.data() + size(panel) * kPanel; }
 
-void gemm_rows(const LeftOperand& a, int first, int count, const PackedMatrix& b, const Output& c,
+namespace {
+
+// The pointers to a block's rows.
+struct Rows {
+  const float* a[kRowBlock];
+  float* c[kRowBlock];
+  const float* residual[kRowBlock];
+
+  Rows(const LeftOperand& left, int first, int count, const Output& out, const Epilogue& epilogue) {
+    for (int r = 0; r < count; ++r) {
+      a[r] = left.data + left.rows.at(first + r);
+      c[r] = out.data + out.rows.at(first + r);
+      if (epilogue.residual != nullptr) {
+        residual[r] = epilogue.residual + epilogue.residual_rows.at(first + r);
+      }
+    }
+  }
+};
+
+// Panels of the outputs.
+struct Panels {
+  int first = 0;
+  int count = 0;
+
+  int column() const { return first * kPanel; }
+  int columns(const PackedMatrix& b) const {
+    return std::min(count * kPanel, b.outputs() - column());
+  }
+};
+
+void float_row(const Rows& rows, const PackedMatrix& b, const Panels& panels,
                const Epilogue& epilogue) {
+  const int column = panels.column();
+  active_kernels().row(
+      {.a = rows.a[0],
+       .c = rows.c[0] + column,
+       .residual = epilogue.residual == nullptr ? nullptr : rows.residual[0] + column,
+       .inputs = b.inputs(),
+       .panels = panels.count,
+       .columns = panels.columns(b),
+       .b = b.panel(panels.first),
+       .b_half = b.half_panel(panels.first),
+       .bias = b.bias(panels.first)});
+}
+
+void float_rows(const Rows& rows, int count, const LeftOperand& a, const PackedMatrix& b,
+                const Panels& panels, const Epilogue& epilogue) {
+  const bool floats = b.precision() == PackedMatrix::Precision::kFloat;
+  const int input_block = a.segments == 1 ? kInputBlock : b.inputs();
+  for (int input = 0; input < b.inputs(); input += input_block) {
+    const int inputs = std::min(input_block, b.inputs() - input);
+    const bool last = input + inputs == b.inputs();
+    const bool fresh = input == 0 && !epilogue.accumulate;
+    for (int p = panels.first; p < panels.first + panels.count; ++p) {
+      active_kernels().panel(
+          {.a = rows.a,
+           .c = rows.c,
+           .residual = input == 0 && epilogue.residual != nullptr ? rows.residual : nullptr,
+           .rows = count,
+           .columns = std::min(kPanel, b.outputs() - p * kPanel),
+           .a_offset = input,
+           .c_offset = p * kPanel,
+           .segments = a.segments,
+           .segment_length = inputs / a.segments,
+           .segment_stride = a.segment_stride,
+           .b = floats ? b.panel(p) + size(input) * kPanel : nullptr,
+           .b_half = floats ? nullptr : b.half_panel(p) + size(input) * kPanel,
+           .bias = fresh ? b.bias(p) : nullptr,
+           .negative_slope = last ? epilogue.negative_slope : 1.0F});
+    }
+  }
+}
+
+void integer_rows(const Rows& rows, int count, const LeftOperand& a, const PackedMatrix& b,
+                  const Panels& panels, const Epilogue& epilogue) {
   const Kernels& isa = active_kernels();
-  const float* a_rows[kRowBlock];
-  float* c_rows[kRowBlock];
-  const float* residual_rows[kRowBlock];
-  const bool floats = b.panel(0) != nullptr;
-  if (count == 1 && a.segments == 1 && !epilogue.accumulate && epilogue.negative_slope == 1.0F) {
-    isa.row({.a = a.data + a.rows.at(first),
-             .c = c.data + c.rows.at(first),
-             .residual = epilogue.residual == nullptr
-                             ? nullptr
-                             : epilogue.residual + epilogue.residual_rows.at(first),
-             .inputs = b.inputs(),
-             .panels = b.panels(),
-             .columns = b.outputs(),
-             .b = b.panel(0),
-             .b_half = b.half_panel(0),
-             .bias = b.bias(0)});
+  const std::size_t stride = size(b.pairs()) * 2;
+  // Kept from call to call: a block would be cleared for every product otherwise.
+  thread_local AlignedVector<std::int16_t> integers;
+  if (integers.size() < size(kRowBlock) * stride) integers.resize(size(kRowBlock) * stride);
+  float scales[kRowBlock];
+  std::vector<float> gathered(a.segments == 1 ? 0 : size(b.inputs()));
+  const int length = b.inputs() / a.segments;
+  for (int r = 0; r < count; ++r) {
+    const float* row = rows.a[r];
+    if (a.segments > 1) {
+      for (int s = 0; s < a.segments; ++s) {
+        std::copy_n(row + s * a.segment_stride, length, gathered.data() + s * length);
+      }
+      row = gathered.data();
+    }
+    std::int16_t* out = integers.data() + size(r) * stride;
+    scales[r] = isa.quantize(row, b.inputs(), b.integer_limit(), out);
+    if (b.inputs() % 2 != 0) out[b.inputs()] = 0;
+  }
+  if (count == 1 && !epilogue.accumulate && epilogue.negative_slope == 1.0F) {
+    const int column = panels.column();
+    isa.integer_row({.a = integers.data(),
+                     .a_scale = scales[0],
+                     .c = rows.c[0] + column,
+                     .residual = epilogue.residual == nullptr ? nullptr : rows.residual[0] + column,
+                     .pairs = b.pairs(),
+                     .panels = panels.count,
+                     .columns = panels.columns(b),
+                     .b = b.integer_panel(panels.first),
+                     .b_scales = b.scales(panels.first),
+                     .bias = b.bias(panels.first)});
     return;
   }
-  const int input_block = a.segments == 1 ? kInputBlock : b.inputs();
+  for (int p = panels.first; p < panels.first + panels.count; ++p) {
+    isa.integer_panel({.a = integers.data(),
+                       .a_stride = static_cast<std::ptrdiff_t>(stride),
+                       .a_scales = scales,
+                       .c = rows.c,
+                       .residual = epilogue.residual == nullptr ? nullptr : rows.residual,
+                       .rows = count,
+                       .columns = std::min(kPanel, b.outputs() - p * kPanel),
+                       .c_offset = p * kPanel,
+                       .pairs = b.pairs(),
+                       .b = b.integer_panel(p),
+                       .b_wide = nullptr,
+                       .b_scales = b.scales(p),
+                       .bias = epilogue.accumulate ? nullptr : b.bias(p),
+                       .negative_slope = epilogue.negative_slope});
+  }
+}
+
+void multiply(const LeftOperand& a, int first, int count, const PackedMatrix& b,
+              const Panels& panels, const Output& c, const Epilogue& epilogue) {
+  const bool integers = b.precision() == PackedMatrix::Precision::kInteger;
   for (int row = first; row < first + count; row += kRowBlock) {
-    const int rows = std::min(kRowBlock, first + count - row);
-    for (int r = 0; r < rows; ++r) {
-      a_rows[r] = a.data + a.rows.at(row + r);
-      c_rows[r] = c.data + c.rows.at(row + r);
-      if (epilogue.residual != nullptr) {
-        residual_rows[r] = epilogue.residual + epilogue.residual_rows.at(row + r);
-      }
-    }
-    for (int input = 0; input < b.inputs(); input += input_block) {
-      const int inputs = std::min(input_block, b.inputs() - input);
-      const bool last = input + inputs == b.inputs();
-      const bool fresh = input == 0 && !epilogue.accumulate;
-      for (int p = 0; p < b.panels(); ++p) {
-        isa.panel({.a = a_rows,
-                   .c = c_rows,
-                   .residual = input == 0 && epilogue.residual != nullptr ? residual_rows : nullptr,
-                   .rows = rows,
-                   .columns = std::min(kPanel, b.outputs() - p * kPanel),
-                   .a_offset = input,
-                   .c_offset = p * kPanel,
-                   .segments = a.segments,
-                   .segment_length = inputs / a.segments,
-                   .segment_stride = a.segment_stride,
-                   .b = floats ? b.panel(p) + size(input) * kPanel : nullptr,
-                   .b_half = floats ? nullptr : b.half_panel(p) + size(input) * kPanel,
-                   .bias = fresh ? b.bias(p) : nullptr,
-                   .negative_slope = last ? epilogue.negative_slope : 1.0F});
-      }
+    const int n = std::min(kRowBlock, first + count - row);
+    const Rows rows(a, row, n, c, epilogue);
+    if (integers) {
+      integer_rows(rows, n, a, b, panels, epilogue);
+    } else if (count == 1 && a.segments == 1 && !epilogue.accumulate &&
+               epilogue.negative_slope == 1.0F) {
+      float_row(rows, b, panels, epilogue);
+    } else {
+      float_rows(rows, n, a, b, panels, epilogue);
     }
   }
+}
+
+}  // namespace
+
+void gemm_rows(const LeftOperand& a, int first, int count, const PackedMatrix& b, const Output& c,
+               const Epilogue& epilogue) {
+  multiply(a, first, count, b, {0, b.panels()}, c, epilogue);
 }
 
 int rows_per_task(const PackedMatrix& b) {
@@ -123,10 +266,21 @@ int rows_per_task(const PackedMatrix& b) {
 void gemm(const LeftOperand& a, int count, const PackedMatrix& b, const Output& c,
           const Epilogue& epilogue, ThreadPool& pool, const CancelToken& cancel) {
   const int task_rows = rows_per_task(b);
-  pool.run((count + task_rows - 1) / task_rows, [&](int task, int) {
+  if (count > task_rows / pool.size()) {
+    pool.run((count + task_rows - 1) / task_rows, [&](int task, int) {
+      cancel.throw_if_cancelled();
+      const int first = task * task_rows;
+      gemm_rows(a, first, std::min(task_rows, count - first), b, c, epilogue);
+    });
+    return;
+  }
+  const std::ptrdiff_t panel_work = std::ptrdiff_t{count} * b.inputs() * kPanel;
+  const auto most = static_cast<int>(kTaskWork / std::max(panel_work, std::ptrdiff_t{1}) + 1);
+  const int share = std::min(most, (b.panels() + pool.size() - 1) / pool.size());
+  pool.run((b.panels() + share - 1) / share, [&](int task, int) {
     cancel.throw_if_cancelled();
-    const int first = task * task_rows;
-    gemm_rows(a, first, std::min(task_rows, count - first), b, c, epilogue);
+    const int first = task * share;
+    multiply(a, 0, count, b, {first, std::min(share, b.panels() - first)}, c, epilogue);
   });
 }
 

@@ -1,5 +1,5 @@
-// Products of activations with constant weights in float32, for every dense layer, convolution and
-// recurrence on the CPU.
+// Products of activations with constant weights, for every dense layer, convolution and recurrence
+// on the CPU.
 //
 //   const PackedMatrix w(weights, outputs, inputs, bias);
 //   gemm({x, {inputs}}, rows, w, {y, {outputs}}, {.negative_slope = 0}, &pool);   // ReLU(x w' + b)
@@ -8,8 +8,8 @@
 // left operand overlap (a tap is the row before or after), or consist of several runs of floats
 // (`segments`: dilated taps, or the time taps of a 2-D kernel).
 //
-// Every output is one chain of multiply-adds in the order of the inputs, whatever the number of
-// rows or threads: results do not depend on either.
+// Every output is one chain of multiply-adds in the order of the inputs, or an exact sum of whole
+// numbers, whatever the number of rows or threads: results do not depend on either.
 #pragma once
 
 #include <cstddef>
@@ -28,12 +28,20 @@ class PackedMatrix {
  public:
   PackedMatrix() = default;
 
-  enum class Precision { kFloat, kHalf };
+  // kHalf: weights take half the memory and, where a row is multiplied alone, half the time;
+  // products are in float. kInteger: weights of 8 bits, scaled for each output; each row of the
+  // left operand is rounded to the 13 to 16 bits whose exact products fit 32-bit sums, which leaves
+  // the rounding of the weights as the only error of note.
+  enum class Precision { kFloat, kHalf, kInteger };
 
-  // weights: [outputs][inputs]; bias: [outputs], or null for none. In half precision weights take
-  // half the memory and, where a row is multiplied alone, half the time; products are in float.
+  // weights: [outputs][inputs]; bias: [outputs], or null for none.
   PackedMatrix(const float* weights, int outputs, int inputs, const float* bias,
                Precision precision = Precision::kFloat);
+
+  // All weights and biases 0, to be set row by row. Different rows may be set by different threads.
+  PackedMatrix(int outputs, int inputs, Precision precision);
+  void set_row(int output, const float* weights);
+  void set_bias(int output, float value) { bias_[static_cast<std::size_t>(output)] = value; }
 
   int outputs() const { return outputs_; }
   int inputs() const { return inputs_; }
@@ -42,6 +50,13 @@ class PackedMatrix {
   // [inputs][kPanel] of the panel's outputs, 0 beyond the last; null in the other precision.
   const float* panel(int index) const;
   const std::uint16_t* half_panel(int index) const;
+  // [pairs()][kPanel][2] and [kPanel]: weight = number * scale.
+  const std::int8_t* integer_panel(int index) const;
+  const float* scales(int panel) const { return scales_.data() + panel * kPanel; }
+  int pairs() const { return (inputs_ + 1) / 2; }
+  // What the numbers of a left operand may be at most.
+  float integer_limit() const;
+  Precision precision() const { return precision_; }
   // The weight of one output and input.
   float weight(int output, int input) const;
   const float* bias(int panel) const;
@@ -49,8 +64,11 @@ class PackedMatrix {
  private:
   int outputs_ = 0;
   int inputs_ = 0;
+  Precision precision_ = Precision::kFloat;
   FloatBuffer weights_;
-  std::vector<std::uint16_t, CacheLineAllocator<std::uint16_t>> halves_;
+  AlignedVector<std::uint16_t> halves_;
+  AlignedVector<std::int8_t> integers_;
+  FloatBuffer scales_;
   FloatBuffer bias_;
 };
 
@@ -89,7 +107,8 @@ void gemm_rows(const LeftOperand& a, int first, int count, const PackedMatrix& b
 // Rows that make a task of useful size for a ThreadPool.
 int rows_per_task(const PackedMatrix& b);
 
-// All rows 0 .. count - 1, shared among the pool's threads. Throws Cancelled.
+// All rows 0 .. count - 1, shared among the pool's threads, by rows or, where those are few, by
+// outputs. Throws Cancelled.
 void gemm(const LeftOperand& a, int count, const PackedMatrix& b, const Output& c,
           const Epilogue& epilogue, ThreadPool& pool, const CancelToken& cancel);
 

@@ -29,7 +29,11 @@ bool cpu_has(const char* isa) {
   __cpuidex(r, 7, 0);
   const bool avx2 = (saved & 0x6) == 0x6 && (r[1] & (1 << 5)) != 0;
   if (std::strcmp(isa, "avx2") == 0) return avx2;
-  return avx2 && (saved & 0xe6) == 0xe6 && (r[1] & (1 << 16)) != 0;
+  constexpr unsigned kWide = 1U << 16 | 1U << 17 | 1U << 30 | 1U << 31;  // F, DQ, BW, VL
+  const bool avx512 =
+      avx2 && (saved & 0xe6) == 0xe6 && (static_cast<unsigned>(r[1]) & kWide) == kWide;
+  if (std::strcmp(isa, "avx512") == 0) return avx512;
+  return avx512 && (r[2] & (1 << 11)) != 0;
 }
 
 #elif defined(__x86_64__)
@@ -39,7 +43,11 @@ bool cpu_has(const char* isa) {
   const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
                     __builtin_cpu_supports("f16c") != 0;
   if (std::strcmp(isa, "avx2") == 0) return avx2;
-  return avx2 && __builtin_cpu_supports("avx512f") != 0;
+  const bool avx512 =
+      avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+  if (std::strcmp(isa, "avx512") == 0) return avx512;
+  return avx512 && __builtin_cpu_supports("avx512vnni") != 0;
 }
 
 #else
@@ -56,11 +64,11 @@ const Kernels& choose() {
     if (found == nullptr) {
       throw InvalidOption(std::string("EARWITNESS_ISA is \"") + wanted +
                           "\", which this machine or build does not have; unset it, or set it to "
-                          "scalar, avx2, avx512 or neon");
+                          "scalar, avx2, avx512, avx512vnni or neon");
     }
     return *found;
   }
-  for (const char* name : {"avx512", "avx2", "neon"}) {
+  for (const char* name : {"avx512vnni", "avx512", "avx2", "neon"}) {
     const Kernels* found = find_kernels(name);
     if (found != nullptr) return *found;
   }
@@ -74,6 +82,7 @@ const Kernels* find_kernels(const char* name) {
   if (std::strcmp(name, "neon") == 0) return kNeonKernels;  // part of every AArch64
   if (std::strcmp(name, "avx2") == 0) return cpu_has(name) ? kAvx2Kernels : nullptr;
   if (std::strcmp(name, "avx512") == 0) return cpu_has(name) ? kAvx512Kernels : nullptr;
+  if (std::strcmp(name, "avx512vnni") == 0) return cpu_has(name) ? kAvx512VnniKernels : nullptr;
   return nullptr;
 }
 

@@ -53,10 +53,50 @@ struct RowTask {
   const float* bias;            // [panels * kPanel]
 };
 
+// c[r][j] = act(start + a_scales[r] b_scales[j] sum over k of a[r][k] b[k][j] + residual[r][j]), in
+// whole numbers whose sums fit 32 bits; start and act as in PanelTask.
+struct IntegerTask {
+  const std::int16_t* a;  // [rows][2 * pairs] at a_stride
+  std::ptrdiff_t a_stride;
+  const float* a_scales;  // [rows]
+  float* const* c;
+  const float* const* residual;  // null for none
+  int rows;
+  int columns;
+  std::ptrdiff_t c_offset;
+  int pairs;                   // of inputs
+  const std::int8_t* b;        // [pairs][kPanel][2], or null:
+  const std::int16_t* b_wide;  // the same in 16 bits
+  const float* b_scales;       // [kPanel]
+  const float* bias;           // [kPanel], or null
+  float negative_slope;
+};
+
+// One row of it and several panels.
+struct IntegerRowTask {
+  const std::int16_t* a;  // [2 * pairs]
+  float a_scale;
+  float* c;               // [panels * kPanel], the last panel only up to `columns`
+  const float* residual;  // like c; null for none
+  int pairs;
+  int panels;
+  int columns;            // of all panels
+  const std::int8_t* b;   // [panels][pairs][kPanel][2]
+  const float* b_scales;  // [panels * kPanel]
+  const float* bias;      // [panels * kPanel]
+};
+
 struct Kernels {
   const char* name;
   void (*panel)(const PanelTask& task);
   void (*row)(const RowTask& task);
+  void (*integer_panel)(const IntegerTask& task);
+  void (*integer_row)(const IntegerRowTask& task);
+  // out = round(x / scale) with |out| <= limit; returns the scale, which is not a number where x is
+  // not finite.
+  float (*quantize)(const float* x, int n, float limit, std::int16_t* out);
+  // out = round(limit e^(x - the largest x)); returns their sum.
+  float (*exponential_weights)(const float* x, int n, float limit, std::int16_t* out);
   void (*lstm)(const LstmTask& task);
   // out[i] = max(0, x[i] * scale[i] + shift[i])
   void (*scale_shift_relu)(const float* x, const float* scale, const float* shift, float* out,
@@ -74,8 +114,8 @@ struct Kernels {
 };
 
 // The best set that this machine runs, or the lesser one that the environment variable
-// EARWITNESS_ISA names (scalar, avx2, avx512 or neon). Throws InvalidOption if the variable names a
-// set that does not exist or that this machine or build lacks.
+// EARWITNESS_ISA names (scalar, avx2, avx512, avx512vnni or neon). Throws InvalidOption if the
+// variable names a set that does not exist or that this machine or build lacks.
 const Kernels& active_kernels();
 
 // The set of that name, or null if this machine or build lacks it.
@@ -85,6 +125,7 @@ const Kernels* find_kernels(const char* name);
 extern const Kernels* const kScalarKernels;
 extern const Kernels* const kAvx2Kernels;
 extern const Kernels* const kAvx512Kernels;
+extern const Kernels* const kAvx512VnniKernels;
 extern const Kernels* const kNeonKernels;
 
 }  // namespace earwitness::kernels

@@ -8,6 +8,7 @@ namespace earwitness::kernels {
 namespace {
 
 constexpr int kLanes = 8;
+constexpr int kIntegerRows = 6;
 constexpr int kRows = 6;  // 12 accumulators, 2 columns of b and 1 value of a in 16 registers
 
 struct V {
@@ -36,11 +37,63 @@ struct V {
   friend V operator/(V a, V b) { return {_mm256_div_ps(a.v, b.v)}; }
 };
 
+struct W {
+  __m256i v;
+
+  static W load(const std::int8_t* p) {
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+  static W load(const std::int16_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
+  static W broadcast(const std::int16_t* p) {
+    std::int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return {_mm256_set1_epi32(pair)};
+  }
+};
+
+struct S {
+  __m256i v;
+
+  static S zero() { return {_mm256_setzero_si256()}; }
+  static S add(S s, W a, W b) {
+    const __m256i products = _mm256_madd_epi16(a.v, b.v);
+#if defined(__GNUC__) && !defined(__clang__)
+    // GCC would keep the sums of a tile twice, before and after, and spill them for want of room.
+    __asm__("vpaddd %1, %0, %0" : "+x"(s.v) : "x"(products));
+    return s;
+#else
+    return {_mm256_add_epi32(s.v, products)};
+#endif
+  }
+  V to_float() const { return {_mm256_cvtepi32_ps(v)}; }
+};
+
+inline void store_int16(V x, std::int16_t* p) {
+  const __m256i n = _mm256_cvtps_epi32(x.v);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1)));
+}
+
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
+#include "kernels/whole_numbers_impl.h"
 
-constexpr Kernels kTable{"avx2",         panel,      row,  lstm,    scale_shift_relu,
-                         sum_difference, layer_norm, gelu, softmax, log_sum_exp};
+constexpr Kernels kTable{"avx2",
+                         panel,
+                         row,
+                         integer_panel,
+                         integer_row,
+                         quantize,
+                         exponential_weights,
+                         lstm,
+                         scale_shift_relu,
+                         sum_difference,
+                         layer_norm,
+                         gelu,
+                         softmax,
+                         log_sum_exp};
 
 }  // namespace
 

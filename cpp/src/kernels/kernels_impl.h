@@ -87,16 +87,22 @@ void columns(const PanelTask& t) {
   tiles<kRows, Columns>(t, 0);
 }
 
-void panel(const PanelTask& t) {
+inline void advance_rows(PanelTask& t, int rows) { t.a += rows; }
+inline void advance_rows(IntegerTask& t, int rows) {
+  t.a += rows * t.a_stride;
+  t.a_scales += rows;
+}
+
+// Whole vectors are computed and stored, so a panel of fewer columns goes through a buffer.
+template <typename Task, typename Run>
+void through_buffer(const Task& t, Run run) {
   constexpr int kMost = 64;
-  if (t.columns % kLanes == 0) return columns<kVectors>(t);
-  // Whole vectors are computed and stored, so a narrower panel goes through a buffer.
   alignas(64) float buffer[kMost][kPanel];
   alignas(64) float residual[kMost][kPanel];
   float* c[kMost];
   const float* added[kMost];
   for (int first = 0; first < t.rows; first += kMost) {
-    PanelTask part = t;
+    Task part = t;
     part.rows = t.rows - first < kMost ? t.rows - first : kMost;
     for (int r = 0; r < part.rows; ++r) {
       c[r] = buffer[r];
@@ -108,15 +114,20 @@ void panel(const PanelTask& t) {
             inside && t.residual != nullptr ? t.residual[first + r][t.c_offset + j] : 0.0F;
       }
     }
-    part.a = t.a + first;
+    advance_rows(part, first);
     part.c = c;
     part.residual = t.residual != nullptr ? added : nullptr;
     part.c_offset = 0;
-    columns<kVectors>(part);
+    run(part);
     for (int r = 0; r < part.rows; ++r) {
       for (int j = 0; j < t.columns; ++j) t.c[first + r][t.c_offset + j] = buffer[r][j];
     }
   }
+}
+
+void panel(const PanelTask& t) {
+  if (t.columns % kLanes == 0) return columns<kVectors>(t);
+  through_buffer(t, [](const PanelTask& part) { columns<kVectors>(part); });
 }
 
 // Panels of one row, several at a time: each output is one chain of multiply-adds, and a single

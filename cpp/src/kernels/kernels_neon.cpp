@@ -8,7 +8,8 @@ namespace earwitness::kernels {
 namespace {
 
 constexpr int kLanes = 4;
-constexpr int kRows = 6;  // 24 accumulators, 4 columns of b and 1 value of a in 32 registers
+constexpr int kIntegerRows = 3;  // a sum takes two registers
+constexpr int kRows = 6;         // 24 accumulators, 4 columns of b and 1 value of a in 32 registers
 
 struct V {
   float32x4_t v;
@@ -34,11 +35,51 @@ struct V {
   friend V operator/(V a, V b) { return {vdivq_f32(a.v, b.v)}; }
 };
 
+struct W {
+  int16x8_t v;
+
+  static W load(const std::int8_t* p) { return {vmovl_s8(vld1_s8(p))}; }
+  static W load(const std::int16_t* p) { return {vld1q_s16(p)}; }
+  static W broadcast(const std::int16_t* p) {
+    std::int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return {vreinterpretq_s16_s32(vdupq_n_s32(pair))};
+  }
+};
+
+// The products of a column's pair are kept apart until the end: adding them costs as much as
+// multiplying.
+struct S {
+  int32x4_t low, high;
+
+  static S zero() { return {vdupq_n_s32(0), vdupq_n_s32(0)}; }
+  static S add(S s, W a, W b) {
+    return {vmlal_s16(s.low, vget_low_s16(a.v), vget_low_s16(b.v)),
+            vmlal_high_s16(s.high, a.v, b.v)};
+  }
+  V to_float() const { return {vcvtq_f32_s32(vpaddq_s32(low, high))}; }
+};
+
+inline void store_int16(V x, std::int16_t* p) { vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(x.v))); }
+
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
+#include "kernels/whole_numbers_impl.h"
 
-constexpr Kernels kTable{"neon",         panel,      row,  lstm,    scale_shift_relu,
-                         sum_difference, layer_norm, gelu, softmax, log_sum_exp};
+constexpr Kernels kTable{"neon",
+                         panel,
+                         row,
+                         integer_panel,
+                         integer_row,
+                         quantize,
+                         exponential_weights,
+                         lstm,
+                         scale_shift_relu,
+                         sum_difference,
+                         layer_norm,
+                         gelu,
+                         softmax,
+                         log_sum_exp};
 
 }  // namespace
 

@@ -10,6 +10,7 @@ namespace earwitness::kernels {
 namespace {
 
 constexpr int kLanes = 4;
+constexpr int kIntegerRows = 2;
 constexpr int kRows = 2;  // 8 vector accumulators of 16 registers
 
 struct V {
@@ -68,11 +69,59 @@ struct V {
   }
 };
 
+struct W {
+  std::int16_t v[2 * kLanes];
+
+  template <typename T>
+  static W load(const T* p) {
+    W out;
+    for (int i = 0; i < 2 * kLanes; ++i) out.v[i] = p[i];
+    return out;
+  }
+  static W broadcast(const std::int16_t* p) {
+    W out;
+    for (int i = 0; i < 2 * kLanes; ++i) out.v[i] = p[i % 2];
+    return out;
+  }
+};
+
+struct S {
+  std::int32_t v[kLanes];
+
+  static S zero() { return {}; }
+  static S add(S s, W a, W b) {
+    for (int i = 0; i < kLanes; ++i) {
+      s.v[i] += a.v[2 * i] * b.v[2 * i] + a.v[2 * i + 1] * b.v[2 * i + 1];
+    }
+    return s;
+  }
+  V to_float() const {
+    return V::each([&](int i) { return static_cast<float>(v[i]); });
+  }
+};
+
+inline void store_int16(V x, std::int16_t* p) {
+  for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int16_t>(x.v[i]);
+}
+
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
+#include "kernels/whole_numbers_impl.h"
 
-constexpr Kernels kTable{"scalar",       panel,      row,  lstm,    scale_shift_relu,
-                         sum_difference, layer_norm, gelu, softmax, log_sum_exp};
+constexpr Kernels kTable{"scalar",
+                         panel,
+                         row,
+                         integer_panel,
+                         integer_row,
+                         quantize,
+                         exponential_weights,
+                         lstm,
+                         scale_shift_relu,
+                         sum_difference,
+                         layer_norm,
+                         gelu,
+                         softmax,
+                         log_sum_exp};
 
 }  // namespace
 

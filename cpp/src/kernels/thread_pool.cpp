@@ -1,5 +1,6 @@
 #include "kernels/thread_pool.h"
 
+#include <algorithm>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -7,6 +8,12 @@
 #include "earwitness/error.h"
 
 namespace earwitness::kernels {
+
+int resolve_threads(int wanted) {
+  constexpr int kMostByDefault = 4;
+  if (wanted > 0) return wanted;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostByDefault);
+}
 
 ThreadPool::ThreadPool(int threads) {
   if (threads < 1) {

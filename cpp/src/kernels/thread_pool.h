@@ -11,6 +11,9 @@
 
 namespace earwitness::kernels {
 
+// What a caller's number of threads means: 0 = as many as the machine has cores, 4 at most.
+int resolve_threads(int wanted);
+
 class ThreadPool {
  public:
   // threads: how many work at a time, the caller included; at least 1.

@@ -1,15 +1,14 @@
 #include <algorithm>
 #include <string>
-#include <thread>
 
 #include "earwitness/diarize.h"
 #include "earwitness/error.h"
+#include "kernels/thread_pool.h"
 
 namespace earwitness {
 namespace {
 
 constexpr int kMostThreads = 256;
-constexpr int kDefaultThreads = 4;
 constexpr double kShortRecording = 120.0;  // seconds
 
 // 0 stands for "not bound", which is not among what is said to be allowed.
@@ -51,11 +50,7 @@ void DiarizeOptions::validate() const {
   }
 }
 
-int DiarizeOptions::resolved_threads() const {
-  if (threads > 0) return threads;
-  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(cores, 1, kDefaultThreads);
-}
+int DiarizeOptions::resolved_threads() const { return kernels::resolve_threads(threads); }
 
 double DiarizeOptions::resolved_hop(double duration) const {
   if (hop > 0.0) return hop;

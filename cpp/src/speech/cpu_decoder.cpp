@@ -1,5 +1,5 @@
-// CpuNetwork: tokens → logits, over the encoded window. On the calling thread: a token's products
-// are too short to be worth handing out.
+// CpuNetwork: tokens → logits, over the encoded window. On the calling thread but for the logits: a
+// token's other products are too short to be worth handing out.
 #include <algorithm>
 #include <numeric>
 
@@ -26,7 +26,7 @@ struct CpuNetwork::Pass {
   int position = 0;
   std::span<const int> rows = {};             // tokens whose logits are wanted
   std::span<const AttentionHead> heads = {};  // whose cross attention is wanted
-  std::vector<float>* attention = nullptr;    // [heads][tokens][n_ctx]
+  std::vector<float>* attention = nullptr;    // [heads][tokens][positions of sound]
 
   int total() const { return static_cast<int>(tokens.size()); }
   int n_tokens() const { return total() / n_sequences; }
@@ -96,7 +96,7 @@ void CpuNetwork::reorder(std::span<const int> sources, Watch& watch) {
 std::vector<float> CpuNetwork::attend(std::span<const TokenId> tokens,
                                       std::span<const AttentionHead> heads, Watch& watch) {
   reserve_sequences(1);
-  std::vector<float> attention(heads.size() * tokens.size() * at(n_ctx_));
+  std::vector<float> attention(heads.size() * tokens.size() * at(n_sound_));
   run_decoder({.tokens = tokens, .heads = heads, .attention = &attention}, watch);
   position_ = 0;
   return attention;
@@ -111,8 +111,9 @@ std::span<const float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
   resize(projected_, std::ptrdiff_t{n} * 3 * n_state);
   resize(attended_, std::ptrdiff_t{n} * n_state);
   resize(hidden_, std::ptrdiff_t{n} * 4 * n_state);
-  resize(scores_, std::ptrdiff_t{kernels::kAttentionRows} *
-                      std::max(hparams().n_audio_ctx, hparams().n_text_ctx));
+  resize(attention_scratch_, static_cast<std::ptrdiff_t>(kernels::attention_scratch(
+                                 std::max(hparams().n_audio_ctx, hparams().n_text_ctx),
+                                 n_state / hparams().n_text_head)));
 
   for (int i = 0; i < n; ++i) {
     const int token = pass.tokens[at(i)];
@@ -156,7 +157,7 @@ void CpuNetwork::self_attention(const CpuSelfAttention& w, std::size_t layer, co
     for (int head = 0; head < n_head; ++head) {
       const float* query = row + head * d;
       kv.store(head, position, 1, query + n_state, query + 2 * n_state, 0);
-      kernels::attend(query, 0, 1, kv, head, position + 1, scores_.data(),
+      kernels::attend(query, 0, 1, kv, head, {position + 1}, attention_scratch_.data(),
                       attended_.data() + at(i) * at(n_state) + at(head * d), 0);
     }
   }
@@ -178,13 +179,23 @@ void CpuNetwork::cross_attention(const CpuCrossAttention& w, std::size_t layer, 
     for (int first = 0; first < n; first += kernels::kAttentionRows) {
       const int rows = std::min(kernels::kAttentionRows, n - first);
       const std::size_t offset = at(first) * at(n_state) + at(head * d);
-      kernels::attend(projected_.data() + offset, n_state, rows, cross_[layer], head, n_ctx_,
-                      scores_.data(), attended_.data() + offset, n_state);
-      if (!probabilities) continue;
+      const bool wanted = std::any_of(
+          pass.heads.begin(), pass.heads.end(),
+          [&](const AttentionHead& h) { return at(h.layer) == layer && h.head == head; });
+      if (wanted) resize(probabilities_, std::ptrdiff_t{rows} * n_positions_);
+      std::visit(
+          [&](const auto& kv) {
+            kernels::attend(projected_.data() + offset, n_state, rows, kv, head, positions(),
+                            attention_scratch_.data(), attended_.data() + offset, n_state,
+                            wanted ? probabilities_.data() : nullptr);
+          },
+          cross_[layer]);
       for (std::size_t i = 0; i < pass.heads.size(); ++i) {
         if (at(pass.heads[i].layer) != layer || pass.heads[i].head != head) continue;
-        std::copy_n(scores_.data(), at(rows) * at(n_ctx_),
-                    probabilities->data() + (i * at(n) + at(first)) * at(n_ctx_));
+        for (int r = 0; r < rows; ++r) {
+          std::copy_n(probabilities_.data() + at(r) * at(n_positions_), n_sound_,
+                      probabilities->data() + (i * at(n) + at(first + r)) * at(n_sound_));
+        }
       }
     }
   }
@@ -217,8 +228,10 @@ std::span<const float> CpuNetwork::logits(std::span<const int> rows, Watch& watc
                                 n_state);
   }
   logits_.resize(rows.size() * at(n_vocab));
-  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, static_cast<int>(rows.size()),
-            w.token_embedding, {.data = logits_.data(), .rows = {.stride = n_vocab}}, {});
+  kernels::gemm({.data = normed_.data(), .rows = {.stride = n_state}},
+                static_cast<int>(rows.size()), w.token_embedding,
+                {.data = logits_.data(), .rows = {.stride = n_vocab}}, {}, *pool_,
+                watch.control().cancel);
   return logits_;
 }
 

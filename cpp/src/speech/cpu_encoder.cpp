@@ -1,5 +1,6 @@
 // CpuNetwork: mel → encoder output → the decoder's cross keys and values.
 #include <algorithm>
+#include <cmath>
 
 #include "speech/cpu_network.h"
 
@@ -12,6 +13,9 @@ using kernels::gemm_rows;
 // Rows of one task: what the layers between two attentions do to so many rows stays in the cache.
 constexpr int kRows = kernels::kAttentionRows;
 
+// Positions of silence after the sound that are convolved, so that one of them hears nothing else.
+constexpr int kSilentEnd = 3;
+
 std::size_t at(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
 int blocks_of(int rows) { return (rows + kRows - 1) / kRows; }
@@ -21,20 +25,30 @@ int blocks_of(int rows) { return (rows + kRows - 1) / kRows; }
 CpuNetwork::CpuNetwork(std::shared_ptr<const CpuWeights> weights) : weights_(std::move(weights)) {
   const Hyperparameters& h = hparams();
   for (int i = 0; i < h.n_text_layer; ++i) {
-    cross_.emplace_back(h.n_text_head, h.n_text_state / h.n_text_head, h.n_audio_ctx);
+    cross_.push_back(window_key_values(h.n_text_head, h.n_text_state));
   }
-  encoder_kv_ = {h.n_audio_head, h.n_audio_state / h.n_audio_head, h.n_audio_ctx};
+  encoder_kv_ = window_key_values(h.n_audio_head, h.n_audio_state);
   set_threads(1);
+}
+
+CpuNetwork::WindowKeyValues CpuNetwork::window_key_values(int heads, int state) const {
+  const int capacity = hparams().n_audio_ctx;
+  if (weights_->precision == kernels::PackedMatrix::Precision::kInteger) {
+    return kernels::IntegerKeyValues(heads, state / heads, capacity);
+  }
+  return kernels::KeyValues(heads, state / heads, capacity);
 }
 
 void CpuNetwork::set_threads(int threads) {
   if (pool_ && pool_->size() == threads) return;
   pool_ = std::make_unique<kernels::ThreadPool>(threads);
   const Hyperparameters& h = hparams();
-  // The widest that a task holds for its rows: the MLP's hidden layer, or a head's scores.
-  const int widest = std::max(4 * h.n_audio_state, h.n_audio_ctx);
+  // The most that a task holds for its rows: the MLP's hidden layer, or a head's scores.
+  const std::size_t layers = at(kRows) * at(5 * h.n_audio_state);
+  const std::size_t attention =
+      kernels::attention_scratch(h.n_audio_ctx, h.n_audio_state / h.n_audio_head);
   scratch_.assign(at(threads), {});
-  for (auto& buffer : scratch_) buffer.resize(at(kRows) * at(widest + 4 * h.n_audio_state));
+  for (auto& buffer : scratch_) buffer.resize(std::max(layers, attention));
 }
 
 // Worker 0 is the calling thread, the only one that may ask the caller whether to go on.
@@ -50,29 +64,54 @@ void CpuNetwork::run(int tasks, Watch& watch, const kernels::ThreadPool::Task& t
   });
 }
 
-void CpuNetwork::encode(std::span<const float> mel, int n_ctx, int threads, Watch& watch) {
-  n_ctx_ = n_ctx;
+void CpuNetwork::encode(const WindowMel& mel, int threads, Watch& watch) {
   set_threads(threads);
+  lay_out(mel.positions);
   const auto n = at(hparams().n_audio_state);
-  x_.resize(at(n_ctx) * n);
-  qkv_.resize(at(n_ctx) * 3 * n);
-  mixed_.resize(at(n_ctx) * n);
+  x_.resize(at(std::max(n_positions_, n_sound_ + kSilentEnd)) * n);
+  qkv_.resize(at(n_positions_) * 3 * n);
+  mixed_.resize(at(n_positions_) * n);
   convolve(mel, watch);
   for (std::size_t i = 0; i < weights_->encoder.size(); ++i) encode_block(i, watch);
   project_cross(watch);
 }
 
-void CpuNetwork::convolve(std::span<const float> mel, Watch& watch) {
+// Whisper always sees a whole window, and invents text where it is cut to the sound. But silence is
+// the same everywhere save for its place: a few positions of it, each counted as often in every
+// softmax as the places that it stands for, do for the rest of the window.
+void CpuNetwork::lay_out(int sound) {
+  constexpr double kGrowth =
+      1.2;  // from one position to the next; README, "Speed", has the figures
+  constexpr int kMostPlaces = 32;
+  silence_places_.clear();
+  silence_weights_.clear();
+  n_sound_ = sound;
+  double places = 1.0;
+  for (int place = sound; place < hparams().n_audio_ctx;) {
+    const int count = std::min(static_cast<int>(places), hparams().n_audio_ctx - place);
+    silence_places_.push_back(place + count / 2);
+    silence_weights_.push_back(static_cast<float>(std::log(count)));
+    place += count;
+    places = std::min(places * kGrowth, static_cast<double>(kMostPlaces));
+  }
+  n_positions_ = sound + static_cast<int>(silence_places_.size());
+}
+
+void CpuNetwork::convolve(const WindowMel& mel, Watch& watch) {
   const CpuWeights& w = *weights_;
   const int n_mels = w.hparams.n_mels;
   const int n_state = w.hparams.n_audio_state;
-  const int frames = 2 * n_ctx_;
+  const bool silent_end = !silence_places_.empty();
+  const int positions = n_sound_ + (silent_end ? kSilentEnd : 0);
+  const int frames = 2 * positions;
   mel_rows_.assign(at(frames + 2) * at(n_mels), 0.0F);
   conv_.assign(at(frames + 2) * at(n_state), 0.0F);
-  for (int t = 0; t < frames; ++t) {
+  for (int t = 0; t < 2 * n_sound_; ++t) {
     float* row = mel_rows_.data() + at(t + 1) * at(n_mels);
-    for (int m = 0; m < n_mels; ++m) row[m] = mel[at(m) * at(frames) + at(t)];
+    for (int m = 0; m < n_mels; ++m) row[m] = mel.sound[at(m) * at(2 * n_sound_) + at(t)];
   }
+  std::fill(mel_rows_.begin() + (2 * n_sound_ + 1) * n_mels,
+            mel_rows_.begin() + (frames + 1) * n_mels, mel.silence);
   // A row of a convolution's input is three rows of activations, which lie one after another.
   run(blocks_of(frames), watch, [&](int task, int) {
     const int first = task * kRows;
@@ -82,16 +121,24 @@ void CpuNetwork::convolve(std::span<const float> mel, Watch& watch) {
               {.data = out, .rows = {.stride = n_state}}, {});
     active_kernels().gelu(out + at(first) * at(n_state), static_cast<long long>(rows) * n_state);
   });
-  run(blocks_of(n_ctx_), watch, [&](int task, int) {
+  run(blocks_of(positions), watch, [&](int task, int) {
     const int first = task * kRows;
-    const int rows = std::min(kRows, n_ctx_ - first);
+    const int rows = std::min(kRows, positions - first);
     gemm_rows({.data = conv_.data(), .rows = {.stride = 2 * n_state}}, first, rows, w.conv2,
               {.data = x_.data(), .rows = {.stride = n_state}}, {});
     const std::size_t from = at(first) * at(n_state);
-    const std::size_t count = at(rows) * at(n_state);
-    active_kernels().gelu(x_.data() + from, static_cast<long long>(count));
-    for (std::size_t i = from; i < from + count; ++i) x_[i] += w.audio_positions[i];
+    active_kernels().gelu(x_.data() + from, static_cast<long long>(rows) * n_state);
   });
+  // The last but one heard nothing but silence, and no end of it.
+  const auto state = at(n_state);
+  const float* last = x_.data() + at(n_sound_ + kSilentEnd - 2) * state;
+  const std::vector<float> silence(last, last + (silent_end ? n_state : 0));
+  for (std::size_t i = 0; i < at(n_sound_) * state; ++i) x_[i] += w.audio_positions[i];
+  for (std::size_t i = 0; i < silence_places_.size(); ++i) {
+    const float* place = w.audio_positions.data() + at(silence_places_[i]) * state;
+    float* x = x_.data() + (at(n_sound_) + i) * state;
+    for (std::size_t j = 0; j < state; ++j) x[j] = silence[j] + place[j];
+  }
 }
 
 void CpuNetwork::encode_block(std::size_t index, Watch& watch) {
@@ -99,10 +146,10 @@ void CpuNetwork::encode_block(std::size_t index, Watch& watch) {
   const int n_state = hparams().n_audio_state;
   const int n_head = hparams().n_audio_head;
   const int d = n_state / n_head;
-  const int blocks = blocks_of(n_ctx_);
+  const int blocks = blocks_of(n_positions_);
   run(blocks, watch, [&](int task, int worker) {
     const int first = task * kRows;
-    const int rows = std::min(kRows, n_ctx_ - first);
+    const int rows = std::min(kRows, n_positions_ - first);
     float* normed = scratch_[at(worker)].data();
     for (int r = 0; r < rows; ++r) {
       active_kernels().layer_norm(x_.data() + at(first + r) * at(n_state),
@@ -114,21 +161,26 @@ void CpuNetwork::encode_block(std::size_t index, Watch& watch) {
         {.data = qkv_.data() + at(first) * at(3 * n_state), .rows = {.stride = 3 * n_state}}, {});
   });
   run(n_head, watch, [&](int head, int) {
-    encoder_kv_.store(head, 0, n_ctx_, qkv_.data() + n_state + head * d,
-                      qkv_.data() + 2 * n_state + head * d, 3 * n_state);
+    const float* key = qkv_.data() + n_state + head * d;
+    std::visit([&](auto& kv) { kv.store(head, n_positions_, key, key + n_state, 3 * n_state); },
+               encoder_kv_);
   });
   run(n_head * blocks, watch, [&](int task, int worker) {
     const int head = task / blocks;
     const int first = task % blocks * kRows;
     const std::size_t row = at(first);
-    kernels::attend(qkv_.data() + row * at(3 * n_state) + at(head * d), 3 * n_state,
-                    std::min(kRows, n_ctx_ - first), encoder_kv_, head, n_ctx_,
-                    scratch_[at(worker)].data(), mixed_.data() + row * at(n_state) + at(head * d),
-                    n_state);
+    std::visit(
+        [&](const auto& kv) {
+          kernels::attend(qkv_.data() + row * at(3 * n_state) + at(head * d), 3 * n_state,
+                          std::min(kRows, n_positions_ - first), kv, head, positions(),
+                          scratch_[at(worker)].data(),
+                          mixed_.data() + row * at(n_state) + at(head * d), n_state);
+        },
+        encoder_kv_);
   });
   run(blocks, watch, [&](int task, int worker) {
     const int first = task * kRows;
-    finish_rows(block, first, std::min(kRows, n_ctx_ - first), worker);
+    finish_rows(block, first, std::min(kRows, n_positions_ - first), worker);
   });
 }
 
@@ -160,9 +212,9 @@ void CpuNetwork::project_cross(Watch& watch) {
   const int n_head = hparams().n_text_head;
   const int d = n_state / n_head;
   for (std::size_t layer = 0; layer < w.decoder.size(); ++layer) {
-    run(blocks_of(n_ctx_), watch, [&](int task, int worker) {
+    run(blocks_of(n_positions_), watch, [&](int task, int) {
       const int first = task * kRows;
-      const int rows = std::min(kRows, n_ctx_ - first);
+      const int rows = std::min(kRows, n_positions_ - first);
       if (layer == 0) {
         for (int r = 0; r < rows; ++r) {
           float* x = x_.data() + at(first + r) * at(n_state);
@@ -170,13 +222,14 @@ void CpuNetwork::project_cross(Watch& watch) {
                                       x, n_state);
         }
       }
-      float* kv = scratch_[at(worker)].data();
-      gemm_rows({.data = x_.data() + at(first) * at(n_state), .rows = {.stride = n_state}}, 0, rows,
-                w.decoder[layer].cross.key_value, {.data = kv, .rows = {.stride = 2 * n_state}},
-                {});
-      for (int head = 0; head < n_head; ++head) {
-        cross_[layer].store(head, first, rows, kv + head * d, kv + n_state + head * d, 2 * n_state);
-      }
+      gemm_rows({.data = x_.data(), .rows = {.stride = n_state}}, first, rows,
+                w.decoder[layer].cross.key_value,
+                {.data = qkv_.data(), .rows = {.stride = 2 * n_state}}, {});
+    });
+    run(n_head, watch, [&](int head, int) {
+      const float* key = qkv_.data() + head * d;
+      std::visit([&](auto& kv) { kv.store(head, n_positions_, key, key + n_state, 2 * n_state); },
+                 cross_[layer]);
     });
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <variant>
 #include <vector>
 
 #include "kernels/attention.h"
@@ -17,7 +18,7 @@ class CpuNetwork final : public Network {
 
   const Hyperparameters& hparams() const override { return weights_->hparams; }
   int position() const override { return position_; }
-  void encode(std::span<const float> mel, int n_ctx, int threads, Watch& watch) override;
+  void encode(const WindowMel& mel, int threads, Watch& watch) override;
   std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
                                 int n_sequences, Watch& watch) override;
   void reorder(std::span<const int> sources, Watch& watch) override;
@@ -28,11 +29,16 @@ class CpuNetwork final : public Network {
  private:
   struct Pass;
   using Sequence = std::vector<kernels::KeyValues>;  // by text layer
+  using WindowKeyValues = std::variant<kernels::KeyValues, kernels::IntegerKeyValues>;
+
+  WindowKeyValues window_key_values(int heads, int state) const;
 
   void set_threads(int threads);
   void run(int tasks, Watch& watch, const kernels::ThreadPool::Task& task);
 
-  void convolve(std::span<const float> mel, Watch& watch);
+  void lay_out(int sound);
+  void convolve(const WindowMel& mel, Watch& watch);
+  kernels::Positions positions() const { return {n_positions_, silence_weights_}; }
   void encode_block(std::size_t block, Watch& watch);
   void finish_rows(const CpuEncoderBlock& block, int first, int rows, int worker);
   void project_cross(Watch& watch);
@@ -48,21 +54,26 @@ class CpuNetwork final : public Network {
   std::shared_ptr<const CpuWeights> weights_;
   std::unique_ptr<kernels::ThreadPool> pool_;
 
-  // Encoder.
-  int n_ctx_ = 0;
-  kernels::FloatBuffer mel_rows_;  // [2 n_ctx + 2][n_mels], a row of zeros at either end
-  kernels::FloatBuffer conv_;      // [2 n_ctx + 2][n_state], likewise
-  kernels::FloatBuffer x_;         // [n_ctx][n_state]
-  kernels::FloatBuffer qkv_;       // [n_ctx][3 n_state], or [n_ctx][2 n_state] for the cross
-  kernels::FloatBuffer mixed_;     // [n_ctx][n_state]
-  kernels::KeyValues encoder_kv_;
+  // Encoder. Its positions: those of sound, each its own; then some of silence, which stand for
+  // more the farther they are from the sound.
+  int n_sound_ = 0;
+  int n_positions_ = 0;
+  std::vector<int> silence_places_;     // in the whole window, of each position of silence
+  std::vector<float> silence_weights_;  // logarithms of how many places it stands for
+  kernels::FloatBuffer mel_rows_;       // [frames + 2][n_mels], a row of zeros at either end
+  kernels::FloatBuffer conv_;           // [frames + 2][n_state], likewise
+  kernels::FloatBuffer x_;              // [positions][n_state]
+  kernels::FloatBuffer qkv_;            // [positions][3 n_state], or [2 n_state] for the cross
+  kernels::FloatBuffer mixed_;          // [positions][n_state]
+  WindowKeyValues encoder_kv_;
   std::vector<kernels::FloatBuffer> scratch_;  // one per worker
 
   // Decoder.
-  std::vector<kernels::KeyValues> cross_;  // by text layer
+  std::vector<WindowKeyValues> cross_;  // by text layer
   std::vector<Sequence> sequences_;
   int position_ = 0;
-  kernels::FloatBuffer y_, normed_, projected_, attended_, hidden_, scores_;
+  kernels::FloatBuffer y_, normed_, projected_, attended_, hidden_;
+  kernels::FloatBuffer attention_scratch_, probabilities_;
   std::vector<float> logits_;
 };
 

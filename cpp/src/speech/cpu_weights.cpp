@@ -1,7 +1,9 @@
 #include "speech/cpu_weights.h"
 
+#include <algorithm>
+#include <cstring>
 #include <fstream>
-#include <span>
+#include <functional>
 #include <string>
 
 #include "earwitness/error.h"
@@ -9,9 +11,7 @@
 namespace earwitness::speech {
 namespace {
 
-// What Whisper's weights are published in. Quantised weights are read into it too: it is finer than
-// they are.
-constexpr auto kPrecision = kernels::PackedMatrix::Precision::kHalf;
+using kernels::PackedMatrix;
 
 std::size_t elements(const TensorEntry& entry) {
   return static_cast<std::size_t>(entry.ne[0] * entry.ne[1] * entry.ne[2]);
@@ -20,72 +20,65 @@ std::size_t elements(const TensorEntry& entry) {
 // Reads tensors of any type as float32.
 class TensorReader {
  public:
-  explicit TensorReader(const ModelFile& file) : file_(file), in_(file.path, std::ios::binary) {}
+  TensorReader(const ModelFile& file, PackedMatrix::Precision precision)
+      : file_(file), precision_(precision), in_(file.path, std::ios::binary) {}
 
   std::vector<float> read(const std::string& name) {
-    std::vector<float> values(elements(file_.tensors.at(name)));
-    read_into(name, values);
-    return values;
-  }
-
-  void read_into(const std::string& name, std::span<float> values) {
     const TensorEntry& entry = file_.tensors.at(name);
-    raw_.resize(entry.size);
-    in_.seekg(static_cast<std::streamoff>(entry.offset));
-    in_.read(raw_.data(), static_cast<std::streamsize>(entry.size));
-    if (!in_) {
-      throw ModelError("cannot load model " + file_.path.string() +
-                       ": it changed or vanished while it was read");
-    }
-    if (entry.type == GGML_TYPE_F32) {
-      std::copy_n(reinterpret_cast<const float*>(raw_.data()), values.size(), values.begin());
-    } else {
-      ggml_get_type_traits(entry.type)
-          ->to_float(raw_.data(), values.data(), static_cast<std::int64_t>(values.size()));
-    }
+    std::vector<float> values(elements(entry));
+    read_rows(entry, values.size(), [&](std::size_t, const float* row) {
+      std::copy_n(row, values.size(), values.begin());
+    });
+    return values;
   }
 
   CpuNorm norm(const std::string& name) { return {read(name + ".weight"), read(name + ".bias")}; }
 
   // Several linear layers over the same inputs, as one. A layer without a bias has zeros.
-  kernels::PackedMatrix linear(std::initializer_list<std::string> names) {
+  PackedMatrix linear(std::initializer_list<std::string> names) {
     const auto shape = file_.tensors.at(*names.begin() + ".weight").ne;
-    const auto inputs = static_cast<std::size_t>(shape[0]);
-    const auto outputs = static_cast<std::size_t>(shape[1]);
-    std::vector<float> weights(names.size() * outputs * inputs);
-    std::vector<float> bias(names.size() * outputs, 0.0F);
-    std::size_t i = 0;
+    const auto outputs = static_cast<int>(shape[1]);
+    PackedMatrix packed(static_cast<int>(names.size()) * outputs, static_cast<int>(shape[0]),
+                        precision_);
+    int first = 0;
     for (const std::string& name : names) {
-      read_into(name + ".weight",
-                std::span(weights).subspan(i * outputs * inputs, outputs * inputs));
+      read_rows(file_.tensors.at(name + ".weight"), static_cast<std::size_t>(shape[0]),
+                [&](std::size_t row, const float* weights) {
+                  packed.set_row(first + static_cast<int>(row), weights);
+                });
       if (file_.tensors.contains(name + ".bias")) {
-        read_into(name + ".bias", std::span(bias).subspan(i * outputs, outputs));
+        const std::vector<float> bias = read(name + ".bias");
+        for (int o = 0; o < outputs; ++o) {
+          packed.set_bias(first + o, bias[static_cast<std::size_t>(o)]);
+        }
       }
-      ++i;
+      first += outputs;
     }
-    return {weights.data(), static_cast<int>(bias.size()), static_cast<int>(inputs), bias.data(),
-            kPrecision};
+    return packed;
   }
 
   // [out][channel][tap] in the file, [out][tap][channel] for activations whose channels lie
   // together.
-  kernels::PackedMatrix convolution(const std::string& name) {
+  PackedMatrix convolution(const std::string& name) {
     const auto shape = file_.tensors.at(name + ".weight").ne;
     const auto taps = static_cast<std::size_t>(shape[0]);
     const auto channels = static_cast<std::size_t>(shape[1]);
-    const auto outputs = static_cast<std::size_t>(shape[2]);
-    const std::vector<float> source = read(name + ".weight");
+    PackedMatrix packed(static_cast<int>(shape[2]), static_cast<int>(taps * channels), precision_);
+    read_rows(file_.tensors.at(name + ".weight"), taps * channels,
+              [&](std::size_t output, const float* source) {
+                std::vector<float> weights(taps * channels);
+                for (std::size_t c = 0; c < channels; ++c) {
+                  for (std::size_t t = 0; t < taps; ++t) {
+                    weights[t * channels + c] = source[c * taps + t];
+                  }
+                }
+                packed.set_row(static_cast<int>(output), weights.data());
+              });
     const std::vector<float> bias = read(name + ".bias");
-    std::vector<float> weights(source.size());
-    for (std::size_t o = 0; o < outputs; ++o) {
-      for (std::size_t c = 0; c < channels; ++c) {
-        for (std::size_t t = 0; t < taps; ++t) {
-          weights[(o * taps + t) * channels + c] = source[(o * channels + c) * taps + t];
-        }
-      }
+    for (int o = 0; o < packed.outputs(); ++o) {
+      packed.set_bias(o, bias[static_cast<std::size_t>(o)]);
     }
-    return {weights.data(), static_cast<int>(outputs), static_cast<int>(taps * channels),
-            bias.data(), kPrecision};
+    return packed;
   }
 
   CpuSelfAttention self_attention(const std::string& block) {
@@ -104,23 +97,67 @@ class TensorReader {
     return {norm(block + ".mlp_ln"), linear({block + ".mlp.0"}), linear({block + ".mlp.2"})};
   }
 
-  kernels::PackedMatrix embedding(const std::string& name) {
+  PackedMatrix embedding(const std::string& name) {
     const TensorEntry& entry = file_.tensors.at(name);
-    const std::vector<float> weights = read(name);
-    return {weights.data(), static_cast<int>(entry.ne[1]), static_cast<int>(entry.ne[0]), nullptr,
-            kPrecision};
+    PackedMatrix packed(static_cast<int>(entry.ne[1]), static_cast<int>(entry.ne[0]), precision_);
+    read_rows(entry, static_cast<std::size_t>(entry.ne[0]),
+              [&](std::size_t row, const float* weights) {
+                packed.set_row(static_cast<int>(row), weights);
+              });
+    return packed;
   }
 
  private:
+  // Calls use(row, values) for each row of `width` values, from several threads. A block of the
+  // file at a time is held: whole tensors as float32 would be most of the memory that loading
+  // takes.
+  void read_rows(const TensorEntry& entry, std::size_t width,
+                 const std::function<void(std::size_t, const float*)>& use) {
+    constexpr std::size_t kBlockBytes = 4U << 20;
+    constexpr std::size_t kTaskRows = kernels::kPanel;  // rows that share cache lines when packed
+    const std::size_t rows = elements(entry) / width;
+    const std::size_t row_bytes = entry.size / rows;
+    const std::size_t block =
+        std::max<std::size_t>(kBlockBytes / row_bytes / kTaskRows, 1) * kTaskRows;
+    in_.seekg(static_cast<std::streamoff>(entry.offset));
+    for (std::size_t first = 0; first < rows; first += block) {
+      const std::size_t count = std::min(block, rows - first);
+      raw_.resize(count * row_bytes);
+      in_.read(raw_.data(), static_cast<std::streamsize>(raw_.size()));
+      if (!in_) {
+        throw ModelError("cannot load model " + file_.path.string() +
+                         ": it changed or vanished while it was read");
+      }
+      const std::size_t tasks = (count + kTaskRows - 1) / kTaskRows;
+      pool_.run(static_cast<int>(tasks), [&](int task, int) {
+        std::vector<float> values(width);
+        const std::size_t from = static_cast<std::size_t>(task) * kTaskRows;
+        for (std::size_t row = from; row < std::min(from + kTaskRows, count); ++row) {
+          const char* source = raw_.data() + row * row_bytes;
+          if (entry.type == GGML_TYPE_F32) {
+            std::memcpy(values.data(), source, row_bytes);
+          } else {
+            ggml_get_type_traits(entry.type)
+                ->to_float(source, values.data(), static_cast<std::int64_t>(width));
+          }
+          use(first + row, values.data());
+        }
+      });
+    }
+  }
+
   const ModelFile& file_;
+  PackedMatrix::Precision precision_;
   std::ifstream in_;
   std::vector<char> raw_;
+  kernels::ThreadPool pool_{kernels::resolve_threads(0)};
 };
 
 }  // namespace
 
-CpuWeights::CpuWeights(const ModelFile& file) : hparams(file.hparams) {
-  TensorReader in(file);
+CpuWeights::CpuWeights(const ModelFile& file, PackedMatrix::Precision wanted)
+    : hparams(file.hparams), precision(wanted) {
+  TensorReader in(file, precision);
   conv1 = in.convolution("encoder.conv1");
   conv2 = in.convolution("encoder.conv2");
   audio_positions = in.read("encoder.positional_embedding");

@@ -44,10 +44,12 @@ struct CpuDecoderBlock {
 
 class CpuWeights {
  public:
-  // Reads and packs the tensors of a checked file.
-  explicit CpuWeights(const ModelFile& file);
+  // Reads and packs the tensors of a checked file. kInteger is the fast and small one, kHalf what
+  // Whisper's weights are published in.
+  CpuWeights(const ModelFile& file, kernels::PackedMatrix::Precision precision);
 
   const Hyperparameters hparams;
+  const kernels::PackedMatrix::Precision precision;
 
   kernels::PackedMatrix conv1, conv2;  // inputs: [3 taps][channels]
   std::vector<float> audio_positions;  // [n_audio_ctx][n_state]

@@ -30,7 +30,7 @@ struct GgmlNetwork::Pass {
   ggml_tensor* row_ids = nullptr;
   ggml_tensor* logits = nullptr;
   std::vector<ggml_tensor*> attention = {};  // by layer, where wanted
-  std::vector<float> probabilities = {};     // [heads][n_tokens][n_ctx]
+  std::vector<float> probabilities = {};     // [heads][n_tokens][positions of sound]
 
   int total() const { return n_tokens * n_sequences; }
   int n_kv() const { return position + n_tokens; }
@@ -107,17 +107,18 @@ ggml_tensor* GgmlNetwork::cross_attention(Graph& graph, const Attention& w, ggml
   const std::int64_t n_head = hparams().n_text_head;
   const std::int64_t d = n_state / n_head;
   const std::int64_t n = pass.total();
+  const std::int64_t n_ctx = hparams().n_audio_ctx;
 
   ggml_tensor* query = linear(g, w.query, layer_norm(g, w.norm, x));
   query = ggml_permute(g, ggml_reshape_3d(g, query, d, n_head, n), 0, 2, 1, 3);
   ggml_tensor* keys = cross_keys_[layer];
   keys = ggml_permute(g,
-                      ggml_view_3d(g, keys, d, n_head, n_ctx_, ggml_row_size(keys->type, d),
+                      ggml_view_3d(g, keys, d, n_head, n_ctx, ggml_row_size(keys->type, d),
                                    ggml_row_size(keys->type, n_state), 0),
                       0, 2, 1, 3);
   ggml_tensor* values = cross_values_[layer];
-  const std::size_t row = ggml_row_size(values->type, n_ctx_);
-  values = ggml_view_3d(g, values, n_ctx_, d, n_head, row, at(d) * row, 0);
+  const std::size_t row = ggml_row_size(values->type, n_ctx);
+  values = ggml_view_3d(g, values, n_ctx, d, n_head, row, at(d) * row, 0);
   ggml_tensor* weights =
       ggml_soft_max_ext(g, ggml_mul_mat(g, keys, query), nullptr,
                         attention_scale(static_cast<int>(n_state), static_cast<int>(n_head)), 0.0F);
@@ -182,12 +183,18 @@ void GgmlNetwork::run_decoder(Pass& pass, Watch& watch) {
     logits_.resize(pass.rows.size() * at(hparams().n_vocab));
     ggml_backend_tensor_get(pass.logits, logits_.data(), 0, logits_.size() * sizeof(float));
   }
-  const std::size_t size = at(pass.n_tokens) * at(n_ctx_);  // of one head
-  pass.probabilities.resize(pass.heads.size() * size);
-  for (std::size_t i = 0; i < pass.heads.size(); ++i) {
-    ggml_backend_tensor_get(pass.attention[at(pass.heads[i].layer)],
-                            pass.probabilities.data() + i * size,
-                            at(pass.heads[i].head) * size * sizeof(float), size * sizeof(float));
+  const std::size_t n_ctx = at(hparams().n_audio_ctx);
+  const std::size_t rows = at(pass.n_tokens);
+  std::vector<float> head(pass.heads.empty() ? 0 : rows * n_ctx);
+  pass.probabilities.reserve(pass.heads.size() * rows * at(n_sound_));
+  for (const AttentionHead& wanted : pass.heads) {
+    ggml_backend_tensor_get(pass.attention[at(wanted.layer)], head.data(),
+                            at(wanted.head) * head.size() * sizeof(float),
+                            head.size() * sizeof(float));
+    for (std::size_t row = 0; row < rows; ++row) {
+      const auto from = head.begin() + static_cast<std::ptrdiff_t>(row * n_ctx);
+      pass.probabilities.insert(pass.probabilities.end(), from, from + n_sound_);
+    }
   }
 }
 

@@ -62,11 +62,13 @@ GgmlNetwork::GgmlNetwork(std::shared_ptr<const GgmlWeights> weights, ggml_backen
   if (!cross_buffer_) throw Error("out of memory; use a smaller model");
 }
 
-void GgmlNetwork::encode(std::span<const float> mel, int n_ctx, int threads, Watch& watch) {
+// The whole window, silence and all: a GPU has the power, and its attention takes no weights.
+void GgmlNetwork::encode(const WindowMel& mel, int threads, Watch& watch) {
   const GgmlWeights& w = *weights_;
   const Hyperparameters& h = hparams();
   const std::int64_t n_state = h.n_audio_state;
-  n_ctx_ = n_ctx;
+  const int n_ctx = h.n_audio_ctx;
+  n_sound_ = mel.positions;
 
   Graph graph(kMaxNodesPerLayer * static_cast<std::size_t>(h.n_audio_layer + h.n_text_layer + 2));
   ggml_context* g = graph.context();
@@ -81,18 +83,20 @@ void GgmlNetwork::encode(std::span<const float> mel, int n_ctx, int threads, Wat
   }
   x = layer_norm(g, w.encoder_norm, x);
 
-  // Keys and values lie at the front of their tensors without a gap, whatever n_ctx is: nothing of
-  // an earlier, longer window can be attended to.
   for (std::size_t i = 0; i < w.decoder.size(); ++i) {
     const Attention& cross = w.decoder[i].cross;
     ggml_tensor* key = linear(g, cross.key, x);
     ggml_tensor* value = ggml_transpose(g, linear(g, cross.value, x));
-    graph.run_also(ggml_cpy(g, key, ggml_view_1d(g, cross_keys_[i], n_state * n_ctx, 0)));
-    const std::size_t row = ggml_row_size(GGML_TYPE_F16, n_ctx);
-    graph.run_also(ggml_cpy(g, value, ggml_view_2d(g, cross_values_[i], n_ctx, n_state, row, 0)));
+    graph.run_also(ggml_cpy(g, key, cross_keys_[i]));
+    graph.run_also(ggml_cpy(g, value, cross_values_[i]));
   }
-  compute_.run(graph, threads, watch,
-               [&] { ggml_backend_tensor_set(mel_input, mel.data(), 0, mel.size_bytes()); });
+  std::vector<float> frames(static_cast<std::size_t>(2 * n_ctx * h.n_mels), mel.silence);
+  for (int m = 0; m < h.n_mels; ++m) {
+    std::copy_n(mel.sound.begin() + 2 * n_sound_ * m, 2 * n_sound_, frames.begin() + 2 * n_ctx * m);
+  }
+  compute_.run(graph, threads, watch, [&] {
+    ggml_backend_tensor_set(mel_input, frames.data(), 0, frames.size() * sizeof(float));
+  });
 }
 
 }  // namespace earwitness::speech

@@ -17,7 +17,7 @@ class GgmlNetwork final : public Network {
 
   const Hyperparameters& hparams() const override { return weights_->hparams; }
   int position() const override { return position_; }
-  void encode(std::span<const float> mel, int n_ctx, int threads, Watch& watch) override;
+  void encode(const WindowMel& mel, int threads, Watch& watch) override;
   std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
                                 int n_sequences, Watch& watch) override;
   void reorder(std::span<const int> sources, Watch& watch) override;
@@ -43,7 +43,7 @@ class GgmlNetwork final : public Network {
   ggml_context_ptr cross_context_;
   ggml_backend_buffer_ptr cross_buffer_;
   std::vector<ggml_tensor*> cross_keys_, cross_values_;
-  int n_ctx_ = 0;
+  int n_sound_ = 0;
 
   // Keys [n_state, n_text_ctx, sequences] and transposed values [n_text_ctx, n_state, sequences].
   ggml_context_ptr self_context_;

@@ -7,6 +7,12 @@
 #include "earwitness/error.h"
 
 namespace earwitness::speech {
+namespace {
+
+constexpr float kLeastPower = 1e-10F;
+constexpr float kSilence = -10.0F;  // its logarithm
+
+}  // namespace
 
 Mel::Mel(std::span<const float> filters, int n_mels, int n_bins)
     : fft_(kFftSize), window_(kFftSize), bands_(static_cast<std::size_t>(n_mels)) {
@@ -31,13 +37,13 @@ Mel::Mel(std::span<const float> filters, int n_mels, int n_bins)
   }
 }
 
-void Mel::compute(PcmView pcm, std::size_t begin, int n_frames, std::vector<float>& out) const {
+float Mel::compute(PcmView pcm, std::size_t begin, int n_frames, std::vector<float>& out) const {
   const auto frames = static_cast<std::size_t>(n_frames);
   out.resize(bands_.size() * frames);
   std::vector<float> samples(kFftSize);
   std::vector<float> power(static_cast<std::size_t>(fft_.bins()));
   const auto total = static_cast<std::ptrdiff_t>(pcm.size);
-  float loudest = -10.0F;
+  float loudest = kSilence;
   for (std::size_t t = 0; t < frames; ++t) {
     // Frames are centred on their time, as torch.stft does.
     const auto from = static_cast<std::ptrdiff_t>(begin + t * kHopSize) - kFftSize / 2;
@@ -52,13 +58,14 @@ void Mel::compute(PcmView pcm, std::size_t begin, int n_frames, std::vector<floa
       const float* bins = power.data() + band.first_bin;
       float sum = 0.0F;
       for (std::size_t i = 0; i < band.weights.size(); ++i) sum += band.weights[i] * bins[i];
-      const float value = std::log10(std::max(sum, 1e-10F));
+      const float value = std::log10(std::max(sum, kLeastPower));
       out[m * frames + t] = value;
       loudest = std::max(loudest, value);
     }
   }
   const float floor = loudest - 8.0F;
   for (float& value : out) value = (std::max(value, floor) + 4.0F) / 4.0F;
+  return (std::max(kSilence, floor) + 4.0F) / 4.0F;
 }
 
 }  // namespace earwitness::speech

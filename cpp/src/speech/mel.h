@@ -21,7 +21,8 @@ class Mel {
   Mel(std::span<const float> filters, int n_mels, int n_bins);
 
   // Writes [n_mels][n_frames] from sample `begin` on; what lies outside the recording is silence.
-  void compute(PcmView pcm, std::size_t begin, int n_frames, std::vector<float>& out) const;
+  // Returns what every mel of a silent frame is beside them.
+  float compute(PcmView pcm, std::size_t begin, int n_frames, std::vector<float>& out) const;
 
  private:
   struct Band {

@@ -96,6 +96,11 @@ Hyperparameters read_hyperparameters(Reader& in) {
   if (h.n_audio_state % h.n_audio_head != 0 || h.n_text_state % h.n_text_head != 0) {
     in.fail("its width is not a multiple of its heads");
   }
+  constexpr int kWidestHead = 256;  // Whisper's are 64 wide
+  if (h.n_audio_state / h.n_audio_head > kWidestHead ||
+      h.n_text_state / h.n_text_head > kWidestHead) {
+    in.fail("its heads are wider than 256");
+  }
   return h;
 }
 

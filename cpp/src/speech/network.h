@@ -16,6 +16,13 @@ struct AttentionHead {
   int head = 0;
 };
 
+// What a window holds: sound, then silence up to the length that the model always sees.
+struct WindowMel {
+  std::span<const float> sound;  // [n_mels][2 * positions]
+  int positions = 0;             // of the encoder, one for two frames; n_audio_ctx at most
+  float silence = 0.0F;          // every mel of a silent frame
+};
+
 // Spans that are returned hold until the next call. Every function throws what `watch` throws when
 // the caller wants it to stop.
 class Network {
@@ -30,8 +37,8 @@ class Network {
   // The tokens that each sequence holds.
   virtual int position() const = 0;
 
-  // mel: [n_mels][2 * n_ctx], n_ctx <= n_audio_ctx. Replaces what was encoded before.
-  virtual void encode(std::span<const float> mel, int n_ctx, int threads, Watch& watch) = 0;
+  // Replaces what was encoded before.
+  virtual void encode(const WindowMel& mel, int threads, Watch& watch) = 0;
 
   // Runs `tokens` from position 0 as sequence 0; returns the logits [rows.size()][n_vocab] that
   // follow the tokens at `rows`. Up to n_sequences sequences may continue from it.
@@ -44,8 +51,8 @@ class Network {
   // Appends tokens[i] to sequence i, all at the same position; returns logits [n][n_vocab].
   virtual std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) = 0;
 
-  // The cross-attention probabilities [heads][tokens][n_ctx] of a given text. Overwrites sequence
-  // 0; prompt() is to be called before the next step().
+  // The cross-attention probabilities [heads][tokens][positions of sound] of a given text.
+  // Overwrites sequence 0; prompt() is to be called before the next step().
   virtual std::vector<float> attend(std::span<const TokenId> tokens,
                                     std::span<const AttentionHead> heads, Watch& watch) = 0;
 };

@@ -104,15 +104,18 @@ void Transcriber::transcribe_span(std::size_t begin, std::size_t end) {
 }
 
 std::size_t Transcriber::transcribe_window(std::size_t begin, std::size_t n_samples) {
-  const int n_ctx = network_.hparams().n_audio_ctx;
+  WindowMel mel;
+  mel.positions = sound_positions(n_samples);
   {
-    const Stopwatch mel(transcript_.timings.mel);
+    const Stopwatch stopwatch(transcript_.timings.mel);
     // The window ends where its audio does: a neighbouring span must not be heard in it.
-    mel_.compute({pcm_.data, begin + n_samples}, begin, 2 * n_ctx, mel_buffer_);
+    mel.silence =
+        mel_.compute({pcm_.data, begin + n_samples}, begin, 2 * mel.positions, mel_buffer_);
+    mel.sound = mel_buffer_;
   }
   {
-    const Stopwatch encode(transcript_.timings.encode);
-    network_.encode(mel_buffer_, n_ctx, threads_, watch_);
+    const Stopwatch stopwatch(transcript_.timings.encode);
+    network_.encode(mel, threads_, watch_);
   }
   DecodedWindow window;
   {
@@ -138,6 +141,15 @@ std::size_t Transcriber::transcribe_window(std::size_t begin, std::size_t n_samp
     }
   }
   return done;
+}
+
+// With a margin of silence, in which the model sees that the speech has ended.
+int Transcriber::sound_positions(std::size_t n_samples) const {
+  constexpr std::size_t kMargin = 50;  // of 20 ms
+  constexpr std::size_t kPosition = 2 * Mel::kHopSize;
+  const auto whole = static_cast<std::size_t>(network_.hparams().n_audio_ctx);
+  if (options_.full_windows) return static_cast<int>(whole);
+  return static_cast<int>(std::min(whole, (n_samples + kPosition - 1) / kPosition + kMargin));
 }
 
 void Transcriber::detect_language() {
@@ -206,7 +218,8 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& wind
   }
   const std::vector<AttentionHead> heads = alignment_heads(network_.hparams());
   const std::vector<float> attention = network_.attend(tokens, heads, watch_);
-  const int n_ctx = network_.hparams().n_audio_ctx;
+  const auto n_rows = heads.size() * tokens.size();
+  const int n_ctx = static_cast<int>(attention.size() / n_rows);
   const int n_frames = std::clamp(static_cast<int>(n_done / (2 * Mel::kHopSize)), 1, n_ctx);
   // The row of a token is where the decoder looked to find the token after it.
   const std::vector<int> frames =

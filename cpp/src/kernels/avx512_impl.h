@@ -1,0 +1,106 @@
+// AVX-512 (F, BW, DQ, VL), for the files that compile it with and without VNNI. They define
+// EARWITNESS_NAME, the name of the set, and EARWITNESS_TABLE, the variable that points to it.
+#include "kernels/isa.h"
+
+#if defined(__AVX512F__)
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12's own header sets "undefined" vectors to themselves.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+namespace earwitness::kernels {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int kIntegerRows = 12;
+constexpr int kRows = 12;  // one vector wide: 12 chains hide the latency of the two FMA units
+
+struct V {
+  __m512 v;
+
+  static V load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static V load_half(const std::uint16_t* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static V broadcast(const float* p) { return {_mm512_set1_ps(*p)}; }
+  static V zero() { return {_mm512_setzero_ps()}; }
+  static V fma(V a, V b, V c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static V max(V a, V b) { return {_mm512_max_ps(a.v, b.v)}; }
+  static V min(V a, V b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static V round(V a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT)}; }
+  static V pow2(V n) {
+    const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
+  }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  friend V operator+(V a, V b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend V operator-(V a, V b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend V operator*(V a, V b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend V operator/(V a, V b) { return {_mm512_div_ps(a.v, b.v)}; }
+};
+
+struct W {
+  __m512i v;
+
+  static W load(const std::int8_t* p) {
+    return {_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static W load(const std::int16_t* p) { return {_mm512_loadu_si512(p)}; }
+  static W broadcast(const std::int16_t* p) {
+    std::int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof pair);
+    return {_mm512_set1_epi32(pair)};
+  }
+};
+
+struct S {
+  __m512i v;
+
+  static S zero() { return {_mm512_setzero_si512()}; }
+#if defined(__AVX512VNNI__)
+  static S add(S s, W a, W b) { return {_mm512_dpwssd_epi32(s.v, a.v, b.v)}; }
+#else
+  static S add(S s, W a, W b) { return {_mm512_add_epi32(s.v, _mm512_madd_epi16(a.v, b.v))}; }
+#endif
+  V to_float() const { return {_mm512_cvtepi32_ps(v)}; }
+};
+
+inline void store_int16(V x, std::int16_t* p) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x.v)));
+}
+
+#include "kernels/kernels_impl.h"
+#include "kernels/transformer_impl.h"
+#include "kernels/whole_numbers_impl.h"
+
+constexpr Kernels kTable{EARWITNESS_NAME,
+                         panel,
+                         row,
+                         integer_panel,
+                         integer_row,
+                         quantize,
+                         exponential_weights,
+                         lstm,
+                         scale_shift_relu,
+                         sum_difference,
+                         layer_norm,
+                         gelu,
+                         softmax,
+                         log_sum_exp};
+
+}  // namespace
+
+const Kernels* const EARWITNESS_TABLE = &kTable;
+
+}  // namespace earwitness::kernels
+
+#else
+
+namespace earwitness::kernels {
+const Kernels* const EARWITNESS_TABLE = nullptr;
+}  // namespace earwitness::kernels
+
+#endif

@@ -1,0 +1,185 @@
+// Products of whole numbers, under the terms of kernels_impl.h, which see. The including file also
+// defines
+//   W: two 16-bit numbers for each of kLanes columns; load (from 8 or 16 bits), broadcast (a pair);
+//   S: kLanes sums of 32 bits; zero, add(sums, a, b) = sums + a[0] b[0] + a[1] b[1], to_float;
+//   store_int16(V, p): kLanes whole numbers.
+
+template <int Rows, int Columns, typename Weight>
+void integer_tile(const IntegerTask& t, int first, const Weight* b) {
+  const std::int16_t* a[Rows];
+  S acc[Rows][Columns];
+  EARWITNESS_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    a[r] = t.a + (first + r) * t.a_stride;
+    EARWITNESS_UNROLL
+    for (int j = 0; j < Columns; ++j) acc[r][j] = S::zero();
+  }
+  for (int k = 0; k < t.pairs; ++k) {
+    W column[Columns];
+    EARWITNESS_UNROLL
+    for (int j = 0; j < Columns; ++j) column[j] = W::load(b + 2 * j * kLanes);
+    b += 2 * kPanel;
+    EARWITNESS_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const W x = W::broadcast(a[r] + 2 * k);
+      EARWITNESS_UNROLL
+      for (int j = 0; j < Columns; ++j) acc[r][j] = S::add(acc[r][j], x, column[j]);
+    }
+  }
+  const V slope = V::broadcast(&t.negative_slope);
+  EARWITNESS_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    float* c = t.c[first + r] + t.c_offset;
+    const V row_scale = V::broadcast(t.a_scales + first + r);
+    EARWITNESS_UNROLL
+    for (int j = 0; j < Columns; ++j) {
+      const V start = V::load((t.bias != nullptr ? t.bias : c) + j * kLanes);
+      V y = V::fma(acc[r][j].to_float(), row_scale * V::load(t.b_scales + j * kLanes), start);
+      if (t.residual != nullptr) {
+        y = y + V::load(t.residual[first + r] + t.c_offset + j * kLanes);
+      }
+      V::max(y, slope * y).store(c + j * kLanes);
+    }
+  }
+}
+
+template <int Rows, int Columns>
+void integer_tiles(const IntegerTask& t, int first) {
+  for (; first + Rows <= t.rows; first += Rows) {
+    if (t.b_wide != nullptr) {
+      integer_tile<Rows, Columns>(t, first, t.b_wide);
+    } else {
+      integer_tile<Rows, Columns>(t, first, t.b);
+    }
+  }
+  if constexpr (Rows > 1) {
+    if (first < t.rows) integer_tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Columns>(t, first);
+  }
+}
+
+void integer_panel(const IntegerTask& t) {
+  if (t.columns == kPanel) return integer_tiles<kIntegerRows, kVectors>(t, 0);
+  through_buffer(t,
+                 [](const IntegerTask& part) { integer_tiles<kIntegerRows, kVectors>(part, 0); });
+}
+
+// Panels of one row, several at a time, as in row_panels().
+template <int Panels>
+void integer_row_panels(const IntegerRowTask& t, int first) {
+  S acc[Panels][kVectors];
+  const std::int8_t* b[Panels];
+  EARWITNESS_UNROLL
+  for (int p = 0; p < Panels; ++p) {
+    b[p] = t.b + static_cast<long long>(first + p) * t.pairs * 2 * kPanel;
+    EARWITNESS_UNROLL
+    for (int j = 0; j < kVectors; ++j) acc[p][j] = S::zero();
+  }
+  for (int k = 0; k < t.pairs; ++k) {
+    const W x = W::broadcast(t.a + 2 * k);
+    EARWITNESS_UNROLL
+    for (int p = 0; p < Panels; ++p) {
+      EARWITNESS_UNROLL
+      for (int j = 0; j < kVectors; ++j) {
+        acc[p][j] = S::add(acc[p][j], x, W::load(b[p] + 2 * (k * kPanel + j * kLanes)));
+      }
+    }
+  }
+  const V row_scale = V::broadcast(&t.a_scale);
+  for (int p = 0; p < Panels; ++p) {
+    float out[kPanel];
+    const int column = (first + p) * kPanel;
+    EARWITNESS_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      V::fma(acc[p][j].to_float(), row_scale * V::load(t.b_scales + column + j * kLanes),
+             V::load(t.bias + column + j * kLanes))
+          .store(out + j * kLanes);
+    }
+    const int n = t.columns - column < kPanel ? t.columns - column : kPanel;
+    for (int j = 0; j < n; ++j) {
+      t.c[column + j] = out[j] + (t.residual != nullptr ? t.residual[column + j] : 0.0F);
+    }
+  }
+}
+
+void integer_row(const IntegerRowTask& t) {
+  constexpr int kPanels = 4;
+  int first = 0;
+  for (; first + kPanels <= t.panels; first += kPanels) integer_row_panels<kPanels>(t, first);
+  for (; first < t.panels; ++first) integer_row_panels<1>(t, first);
+}
+
+// A row in whole numbers of at most `limit`: x = scale * out. What is not finite makes the scale
+// not a number, so that it cannot pass for a value.
+float quantize(const float* x, int n, float limit, std::int16_t* out) {
+  V tops = V::zero();
+  V poison = V::zero();
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const V v = V::load(x + i);
+    tops = V::max(tops, V::max(v, V::zero() - v));
+    poison = V::fma(v, V::zero(), poison);
+  }
+  float top = largest_of(tops);
+  float broken = sum_of(poison);
+  for (int j = i; j < n; ++j) {
+    const float magnitude = x[j] < 0.0F ? -x[j] : x[j];
+    top = magnitude > top ? magnitude : top;
+    broken += x[j] * 0.0F;
+  }
+  const float inverse = top > 0.0F && broken == 0.0F ? limit / top : 0.0F;
+  const V inverses = V::broadcast(&inverse);
+  for (i = 0; i + kLanes <= n; i += kLanes) {
+    store_int16(V::round(V::load(x + i) * inverses), out + i);
+  }
+  if (i < n) {
+    float rest[kLanes] = {};
+    std::int16_t whole[kLanes];
+    for (int j = i; j < n; ++j) rest[j - i] = x[j];
+    store_int16(V::round(V::load(rest) * inverses), whole);
+    for (int j = i; j < n; ++j) out[j] = whole[j - i];
+  }
+  return top / limit + broken;
+}
+
+// limit e^x for x <= 0, to the nearest whole number: 2 to the power of the whole part of x log2(e)
+// times the Taylor polynomial of 2^f for the rest, |f| <= 0.5, whose error, below 5e-5, is less
+// than the rounding of a limit of 13 bits. What is below e^-28 counts as that.
+inline V whole_exponential(V x, V limit) {
+  constexpr float kLowest = -28.0F;
+  constexpr float kLog2e = 1.44269504088896341F;
+  constexpr float kCoefficients[] = {9.6181291e-3F, 5.5504109e-2F, 2.4022651e-1F, 6.9314718e-1F,
+                                     1.0F};
+  const V scaled = V::max(x, V::broadcast(&kLowest)) * V::broadcast(&kLog2e);
+  const V n = V::round(scaled);
+  const V f = scaled - n;
+  V p = V::broadcast(&kCoefficients[0]);
+  for (int i = 1; i < 5; ++i) p = V::fma(p, f, V::broadcast(&kCoefficients[i]));
+  return V::round(p * limit * V::pow2(n));
+}
+
+// out = round(limit e^(x - the largest)); returns their sum.
+float exponential_weights(const float* x, int n, float limit, std::int16_t* out) {
+  const float top = largest(x, n);
+  const V tops = V::broadcast(&top);
+  const V limits = V::broadcast(&limit);
+  V sums = V::zero();
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const V e = whole_exponential(V::load(x + i) - tops, limits);
+    store_int16(e, out + i);
+    sums = sums + e;
+  }
+  float sum = sum_of(sums);
+  if (i < n) {
+    float rest[kLanes];
+    std::int16_t whole[kLanes];
+    for (int j = 0; j < kLanes; ++j) rest[j] = i + j < n ? x[i + j] - top : 0.0F;
+    const V e = whole_exponential(V::load(rest), limits);
+    store_int16(e, whole);
+    for (int j = i; j < n; ++j) {
+      out[j] = whole[j - i];
+      sum += static_cast<float>(whole[j - i]);
+    }
+  }
+  return sum;
+}
