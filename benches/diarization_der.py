@@ -1,13 +1,15 @@
-"""Diarization error rate and CPU time, beside senko and sherpa-onnx.
+"""Diarization error rate, time and memory, beside senko and sherpa-onnx.
 
-    python benches/diarization_der.py FOLDER [--num-speakers] [--hop S] [--threads N]
+    python benches/diarization_der.py FOLDER [--num-speakers] [--hop S] [--threads N ...]
         [--senko PYTHON] [--sherpa PYTHON SEGMENTATION.onnx EMBEDDING.onnx]
 
 FOLDER holds 16 kHz mono NAME.wav beside NAME.rttm. DER has no collar and scores overlapped speech
 (pyannote.metrics, of the `test` extra). The systems take turns file by file, each in a process of
 its own that has its model loaded, so that all meet the same machine; PYTHON is the interpreter of
 the environment that the peer is installed in. A peer that is not given, or does not run, is named
-as skipped, with the reason.
+as skipped, with the reason. With `--threads 1 2` all is done with one thread, then with two.
+Peak memory is that of the whole process, imports and models included; the line above it is the
+process before its first file.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Answers one line of JSON, a path, by one line: [[start, end, speaker] ...] and CPU seconds.
+# Answers one line of JSON, a path, by one line: [[start, end, speaker] ...], seconds of CPU and of
+# wall-clock time, and the largest resident size so far in MiB.
 LOOP = """
 import json, sys, time
 answers, sys.stdout = sys.stdout, sys.stderr
@@ -33,13 +36,17 @@ try:
 except BaseException as error:
     tell(error=f"{{type(error).__name__}}: {{error}}")
     sys.exit(1)
-tell(ready=True)
+def peak():  # MiB; not that of getrusage, which begins with the parent's
+    with open("/proc/self/status") as status:
+        return next(int(row.split()[1]) / 1024 for row in status if row.startswith("VmHWM"))
+tell(peak=peak())
 for line in sys.stdin:
     request = json.loads(line)
-    began = time.process_time()
+    cpu, wall = time.process_time(), time.monotonic()
     try:
         turns = scope["diarize"](request["path"], request["speakers"])
-        tell(turns=turns, cpu=time.process_time() - began)
+        cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+        tell(turns=turns, cpu=cpu, wall=wall, peak=peak())
     except Exception as error:
         tell(error=f"{{type(error).__name__}}: {{error}}")
 """
@@ -99,7 +106,10 @@ class System:
     errors: float = 0.0
     speech: float = 0.0
     cpu: float = 0.0
+    wall: float = 0.0
     seconds: float = 0.0
+    loaded: float = 0.0
+    peak: float = 0.0
     exact: int = 0
     rows: list[str] = field(default_factory=list)
 
@@ -112,7 +122,7 @@ class System:
             )
         except OSError as error:
             raise CannotMeasureError(str(error)) from error
-        self.answer()
+        self.loaded = self.answer()["peak"]
 
     def answer(self) -> dict[str, Any]:
         assert self.process is not None
@@ -123,14 +133,16 @@ class System:
             raise CannotMeasureError(answer["error"])
         return answer
 
-    def ask(self, path: Path, speakers: int | None) -> tuple[Turns, float]:
+    def ask(self, path: Path, speakers: int | None) -> Turns:
         assert self.process is not None
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"path": str(path), "speakers": speakers}) + "\n")
         self.process.stdin.flush()
         answer = self.answer()
-        turns = [(float(t[0]), float(t[1]), str(t[2])) for t in answer["turns"]]
-        return turns, float(answer["cpu"])
+        self.cpu += answer["cpu"]
+        self.wall += answer["wall"]
+        self.peak = answer["peak"]
+        return [(float(t[0]), float(t[1]), str(t[2])) for t in answer["turns"]]
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -160,7 +172,7 @@ def measure(system: System, wav: Path, given: bool) -> None:
         seconds = file.getnframes() / file.getframerate()
     reference = read_rttm(wav.with_suffix(".rttm"))
     speakers = len({speaker for _, _, speaker in reference})
-    turns, cpu = system.ask(wav, speakers if given else None)
+    turns = system.ask(wav, speakers if given else None)
     metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
     parts = metric(
         annotation(reference),
@@ -172,14 +184,13 @@ def measure(system: System, wav: Path, given: bool) -> None:
     found = len({speaker for _, _, speaker in turns})
     system.errors += wrong
     system.speech += parts["total"]
-    system.cpu += cpu
     system.seconds += seconds
     system.exact += found == speakers
     system.rows.append(f"{100 * wrong / parts['total']:6.1f} {found:2d}/{speakers:<2d}")
 
 
-def systems(arguments: argparse.Namespace) -> list[System]:
-    options = {"threads": arguments.threads, "hop": arguments.hop}
+def systems(arguments: argparse.Namespace, threads: int) -> list[System]:
+    options = {"threads": threads, "hop": arguments.hop}
     out = [System("earwitness", sys.executable, EARWITNESS.format(**options))]
     if arguments.senko:
         out.append(System("senko", arguments.senko, SENKO.format(**options)))
@@ -194,34 +205,19 @@ def systems(arguments: argparse.Namespace) -> list[System]:
     return out
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--num-speakers", action="store_true", help="tell each the true number")
-    parser.add_argument("--hop", type=float, default=0.0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--senko", metavar="PYTHON")
-    parser.add_argument("--sherpa", nargs=3, metavar=("PYTHON", "SEGMENTATION", "EMBEDDING"))
-    arguments = parser.parse_args()
-
-    files = [w for w in sorted(arguments.folder.glob("*.wav")) if w.with_suffix(".rttm").exists()]
-    if not files:
-        parser.error(f"{arguments.folder} has no NAME.wav beside NAME.rttm")
+def compare(arguments: argparse.Namespace, files: list[Path], threads: int) -> bool:
+    """Prints the table of all systems that run with so many threads; whether there are any."""
     running: list[System] = []
-    for system in systems(arguments):
+    for system in systems(arguments, threads):
         try:
             system.start()
             running.append(system)
         except CannotMeasureError as failure:
             print(f"{system.name}: skipped, {failure}")
-    if not running:
-        parser.exit(1, "no system runs\n")
     if arguments.num_speakers and any(s.name == "senko" for s in running):
         print("senko: cannot be told the number of speakers")
 
-    print(f"{'DER %, speakers found/true':28s}" + "".join(f"{s.name:>14s}" for s in running))
+    print(f"{f'{threads} threads: DER %, found/true':28s}" + titles(running))
     for wav in files:
         for system in list(running):
             try:
@@ -234,11 +230,39 @@ def main() -> None:
         "all, by speech time": lambda s: f"{100 * s.errors / s.speech:.1f}",
         "exact number of speakers": lambda s: f"{s.exact}/{len(files)}",
         "CPU s per s of audio": lambda s: f"{s.cpu / s.seconds:.3f}",
+        "wall s per s of audio": lambda s: f"{s.wall / s.seconds:.3f}",
+        "loaded, MiB": lambda s: f"{s.loaded:.0f}",
+        "peak, MiB": lambda s: f"{s.peak:.0f}",
     }
     for label, value in totals.items():
         print(f"{label:28s}" + "".join(f"{value(s):>14s}" for s in running))
     for system in running:
         system.stop()
+    return bool(running)
+
+
+def titles(running: list[System]) -> str:
+    return "".join(f"{s.name:>14s}" for s in running)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--num-speakers", action="store_true", help="tell each the true number")
+    parser.add_argument("--hop", type=float, default=0.0)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--senko", metavar="PYTHON")
+    parser.add_argument("--sherpa", nargs=3, metavar=("PYTHON", "SEGMENTATION", "EMBEDDING"))
+    arguments = parser.parse_args()
+
+    files = [w for w in sorted(arguments.folder.glob("*.wav")) if w.with_suffix(".rttm").exists()]
+    if not files:
+        parser.error(f"{arguments.folder} has no NAME.wav beside NAME.rttm")
+    for threads in arguments.threads:
+        if not compare(arguments, files, threads):
+            parser.exit(1, "no system runs\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include "speakers/clustering.h"
 
+#include <algorithm>
 #include <set>
 
 #include "check.h"
@@ -78,6 +79,23 @@ TEST(a_given_number_finds_the_quiet_speaker) {
   double best = 0.0;
   for (const VoiceVector& c : three.centroids) best = std::max(best, cosine(c, people[2]));
   CHECK(best > 0.85);
+}
+
+TEST(a_number_that_is_too_high_costs_strays) {
+  VoiceMaker maker(29);
+  const auto people = make_people(2, maker);
+  const auto e = perceive(conversation(2, 120.0, maker), people, 120.0, maker);
+  Control control;
+  Watch watch(control);
+  for (const int k : {3, 4, 6}) {
+    const Clustering found = cluster_speakers(e, {k, k}, watch);
+    CHECK(found.centroids.size() == static_cast<std::size_t>(k));
+    std::vector<std::size_t> sizes(static_cast<std::size_t>(k));
+    for (const int speaker : found.unit_speaker) ++sizes[static_cast<std::size_t>(speaker)];
+    std::sort(sizes.rbegin(), sizes.rend());
+    CHECK(sizes.back() > 0);
+    CHECK(10 * (sizes[0] + sizes[1]) >= 8 * found.unit_speaker.size());
+  }
 }
 
 TEST(more_speakers_than_stretches_is_an_error) {

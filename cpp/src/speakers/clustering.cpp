@@ -9,6 +9,7 @@
 
 #include "earwitness/error.h"
 #include "speakers/linkage.h"
+#include "speakers/splitting.h"
 
 namespace earwitness::speakers {
 namespace {
@@ -31,9 +32,6 @@ constexpr double kNeighbourSeconds = 2.0;
 // make a speaker.
 constexpr double kLeastShare = 0.02;
 constexpr double kLeastSeconds = 8.0;
-
-// The same where the number of speakers is known: more than one stray stretch.
-constexpr double kLeastIfKnown = 1.5;
 
 // Premerging in long recordings: far above what divides speakers.
 constexpr float kPremerge = 0.62F;
@@ -75,11 +73,16 @@ class Clusterer {
     const auto threshold = static_cast<float>(kSameSpeaker * within);
     const auto stop = std::find_if(merges_.begin(), merges_.end(),
                                    [&](const Merge& m) { return m.similarity < threshold; });
-    std::vector<Group> groups = groups_after(static_cast<std::size_t>(stop - merges_.begin()));
+    const auto merged = static_cast<std::size_t>(stop - merges_.begin());
+    std::vector<Group> groups = groups_after(merged);
     keep_large(groups);
     const auto count = static_cast<int>(groups.size());
-    if (count < bounds_.min || count > bounds_.max) {
-      groups = exactly(std::clamp(count, bounds_.min, bounds_.max));
+    if (count > bounds_.max) groups = at_most(bounds_.max);
+    if (count < bounds_.min) {
+      std::vector<std::size_t> kept;
+      for (const Group& group : groups) kept.push_back(group.units.front());
+      groups = grouped(split_further(items, merges_, merged, kept, threshold,
+                                     static_cast<std::size_t>(bounds_.min), watch_));
     }
     Clustering out = assign(groups);
     out.within = within;
@@ -172,10 +175,15 @@ class Clusterer {
   }
 
   std::vector<Group> groups_after(std::size_t merges) const {
-    const std::vector<int> cluster = cut(merges_, merges, units_.size());
+    return grouped(cut(merges_, merges, units_.size()));
+  }
+
+  // By the number of each unit's cluster; -1 = of none.
+  std::vector<Group> grouped(const std::vector<int>& cluster) const {
     std::vector<Group> groups;
     std::vector<std::int64_t> reached;
     for (std::size_t i = 0; i < units_.size(); ++i) {
+      if (cluster[i] < 0) continue;
       const auto k = static_cast<std::size_t>(cluster[i]);
       if (k >= groups.size()) {
         groups.resize(k + 1);
@@ -210,23 +218,17 @@ class Clusterer {
                  groups.end());
   }
 
-  // The fewest clusters of which `count` are large enough, and those; what is "large enough" is
-  // lowered until there are.
-  std::vector<Group> exactly(int count) const {
+  // The fewest clusters of which `count` are large enough, and those.
+  std::vector<Group> at_most(int count) const {
     const auto wanted = static_cast<std::size_t>(count);
-    const std::size_t most = units_.size();
-    double least = std::min(kLeastIfKnown, least_seconds(groups_after(merges_.size())));
-    for (int attempt = 0;; ++attempt, least = attempt < 5 ? least / 2.0 : 0.0) {
-      // Splits beyond this many clusters only shed single stretches.
-      const std::size_t limit = attempt < 5 ? std::min(most, wanted * 4 + 16) : wanted;
-      for (std::size_t n = wanted; n <= limit; ++n) {
-        std::vector<Group> groups = groups_after(most - n);
-        std::stable_sort(groups.begin(), groups.end(),
-                         [](const Group& a, const Group& b) { return a.seconds > b.seconds; });
-        if (groups[wanted - 1].seconds < least) continue;
-        groups.resize(wanted);
-        return groups;
-      }
+    const double least = least_seconds(groups_after(merges_.size()));
+    for (std::size_t n = wanted;; ++n) {
+      std::vector<Group> groups = groups_after(units_.size() - n);
+      std::stable_sort(groups.begin(), groups.end(),
+                       [](const Group& a, const Group& b) { return a.seconds > b.seconds; });
+      if (groups[wanted - 1].seconds < least) continue;
+      groups.resize(wanted);
+      return groups;
     }
   }
 
