@@ -372,6 +372,42 @@ def check_speakers(
 ) -> None: ...
 
 @final
+class SpeechFinder:
+    """The network that finds speech; serves any number of threads at once."""
+
+    def __init__(self, path: str | PathLike[str]) -> None: ...
+    def probabilities(
+        self,
+        pcm: Buffer,
+        *,
+        sample_rate: int = ...,
+        channels: int = ...,
+        cancel: CancelToken | None = ...,
+    ) -> list[float]:
+        """The probability of speech in each frame of 512 samples at 16 kHz."""
+    def find(
+        self,
+        pcm: Buffer,
+        *,
+        threshold: float = ...,
+        padding: float = ...,
+        min_silence: float = ...,
+        min_speech: float = ...,
+        sample_rate: int = ...,
+        channels: int = ...,
+        cancel: CancelToken | None = ...,
+    ) -> list[tuple[float, float]]: ...
+
+@final
+class SpeechStream:
+    """The same for audio that is still coming in; for one thread at a time."""
+
+    def __init__(self, finder: SpeechFinder) -> None: ...
+    def push(self, pcm: Buffer) -> list[float]:
+        """The probabilities of the frames that these 16 kHz mono samples complete."""
+    def reset(self) -> None: ...
+
+@final
 class VoiceMatch:
     """The known voice that a sample is taken for."""
 
