@@ -64,7 +64,7 @@ class Engine:
             overrides: fields of `options` to replace for this call.
 
         Returns:
-            What was heard. Silence has no segments. With `diarize`, each word has its speaker.
+            What was heard. Silence, noise and music have no segments. With `diarize`, each word has its speaker.
 
         Raises:
             AudioError: the audio cannot be decoded, is under 100 ms long, is not finite, or is no
@@ -91,6 +91,8 @@ class Engine:
             return _core.attribute(transcript, speakers.result())
 
     def _transcribe(self, pcm: Buffer, chosen: Options) -> _core.Transcript:
+        if chosen.vad and not chosen.spans:
+            chosen = chosen.replace(spans=_speech(pcm, chosen))
         return self._native.transcribe(
             pcm,
             chosen.native(),
@@ -176,6 +178,24 @@ def _resolve(model: str | os.PathLike[str]) -> Path:
     from earwitness import models
 
     return models.resolve(model)
+
+
+# A stretch beyond any recording's end; no spans at all would stand for the whole of it.
+_NOTHING: Final = ((1e9, 1e9 + 1.0),)
+
+
+def _speech(pcm: Buffer, options: Options) -> tuple[tuple[float, float], ...]:
+    """The stretches of a recording to hear: those with speech."""
+    from earwitness.chunking import regions
+    from earwitness.spans import shared_finder
+
+    spans = shared_finder().find(
+        pcm,
+        sample_rate=options.sample_rate,
+        channels=options.channels,
+        cancel=options.cancel,
+    )
+    return regions(spans) or _NOTHING
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class OptionValues(TypedDict, total=False):
     suppress_non_speech: bool
     max_initial_timestamp: float
     word_timestamps: bool
+    vad: bool
     spans: Sequence[tuple[float, float]]
     diarize: bool
     min_speakers: int | None
@@ -129,6 +130,12 @@ class Options:
 
     word_timestamps: bool = False
     """Give each word its time and confidence. [OpenAI]"""
+
+    vad: bool = True
+    """Find the speech first (`earwitness.SpeechFinder`) and hear nothing else.
+
+    In silence, noise and music Whisper writes words that nobody said. Of no effect with `spans`.
+    """
 
     spans: tuple[tuple[float, float], ...] = ()
     """The stretches to transcribe as (start, end) in seconds, in order and disjoint.
@@ -265,6 +272,7 @@ _KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "suppress_non_speech": _BOOL,
     "max_initial_timestamp": _NUMBER,
     "word_timestamps": _BOOL,
+    "vad": _BOOL,
     "diarize": _BOOL,
     "min_speakers": _INTEGER_OR_NONE,
     "max_speakers": _INTEGER_OR_NONE,
