@@ -171,6 +171,7 @@ class TranscribeOptions:
         beam_size: int = ...,
         logprob_threshold: float | None = ...,
         entropy_threshold: float | None = ...,
+        compression_ratio_threshold: float | None = ...,
         no_speech_threshold: float | None = ...,
         condition_on_previous_text: bool = ...,
         suppress_non_speech: bool = ...,
@@ -197,6 +198,8 @@ class TranscribeOptions:
     def logprob_threshold(self) -> float | None: ...
     @property
     def entropy_threshold(self) -> float | None: ...
+    @property
+    def compression_ratio_threshold(self) -> float | None: ...
     @property
     def no_speech_threshold(self) -> float | None: ...
     @property

@@ -35,6 +35,7 @@ class OptionValues(TypedDict, total=False):
     beam_size: int
     logprob_threshold: float | None
     entropy_threshold: float | None
+    compression_ratio_threshold: float | None
     no_speech_threshold: float | None
     condition_on_previous_text: bool
     suppress_non_speech: bool
@@ -109,6 +110,12 @@ class Options:
     """A window whose last 32 tokens have a lower entropy (nats, at least 0) is decoded again.
 
     Repetition loops have a low one. None = never. [whisper.cpp]
+    """
+
+    compression_ratio_threshold: float | None = 2.4
+    """A window whose text is so many times as long as it is deflated is decoded again.
+
+    Repetition loops deflate well. None = never. [OpenAI]
     """
 
     no_speech_threshold: float | None = 0.6
@@ -221,6 +228,7 @@ class Options:
             beam_size=_native_int("beam_size", self.beam_size),
             logprob_threshold=_optional_float(self.logprob_threshold),
             entropy_threshold=_optional_float(self.entropy_threshold),
+            compression_ratio_threshold=_optional_float(self.compression_ratio_threshold),
             no_speech_threshold=_optional_float(self.no_speech_threshold),
             condition_on_previous_text=self.condition_on_previous_text,
             suppress_non_speech=self.suppress_non_speech,
@@ -267,6 +275,7 @@ _KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "beam_size": _INTEGER,
     "logprob_threshold": _NUMBER_OR_NONE,
     "entropy_threshold": _NUMBER_OR_NONE,
+    "compression_ratio_threshold": _NUMBER_OR_NONE,
     "no_speech_threshold": _NUMBER_OR_NONE,
     "condition_on_previous_text": _BOOL,
     "suppress_non_speech": _BOOL,

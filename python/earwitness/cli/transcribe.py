@@ -127,6 +127,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         **maybe_number,
     )
     add(
+        "--compression-ratio-threshold",
+        dest="compression_ratio_threshold",
+        text="decode again where the text deflates by more than this",
+        **maybe_number,
+    )
+    add(
         "--no-speech-threshold",
         dest="no_speech_threshold",
         text="silence above this no-speech probability if the log-probability is low too",
@@ -148,6 +154,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         text="latest first timestamp of a window, in seconds",
         **number,
     )
+    switch("--vad", dest="vad", text="find the speech first and hear nothing else")
     add(
         "--clip-timestamps",
         dest="spans",
