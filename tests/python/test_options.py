@@ -197,5 +197,5 @@ def test_an_unknown_option_gets_a_hint() -> None:
         InvalidOptionError, match=r"word_timestamp .*did you mean word_timestamps\?"
     ):
         Options().replace(word_timestamp=True)  # type: ignore[call-arg]
-    with pytest.raises(InvalidOptionError, match=r"vad is not an option; there are model, "):
-        Options().replace(vad=True)  # type: ignore[call-arg]
+    with pytest.raises(InvalidOptionError, match=r"xyzzy is not an option; there are model, "):
+        Options().replace(xyzzy=True)  # type: ignore[call-arg]
