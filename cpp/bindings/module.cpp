@@ -28,6 +28,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   bindings::register_audio(m);
   bindings::register_engine(m);
   bindings::register_diarizer(m);
+  bindings::register_spans(m);
   bindings::register_voices(m);
 
   m.def("devices", &devices);

@@ -29,6 +29,7 @@ void register_options(py::module_& m) {
                        double temperature, double temperature_increment, int best_of, int beam_size,
                        std::optional<double> logprob_threshold,
                        std::optional<double> entropy_threshold,
+                       std::optional<double> compression_ratio_threshold,
                        std::optional<double> no_speech_threshold, bool condition_on_previous_text,
                        bool suppress_non_speech, double max_initial_timestamp, bool word_timestamps,
                        const SpanPairs& spans, int threads) {
@@ -42,6 +43,7 @@ void register_options(py::module_& m) {
              o.beam_size = beam_size;
              o.logprob_threshold = logprob_threshold;
              o.entropy_threshold = entropy_threshold;
+             o.compression_ratio_threshold = compression_ratio_threshold;
              o.no_speech_threshold = no_speech_threshold;
              o.condition_on_previous_text = condition_on_previous_text;
              o.suppress_non_speech = suppress_non_speech;
@@ -59,6 +61,7 @@ void register_options(py::module_& m) {
            py::arg("best_of") = kDefaults.best_of, py::arg("beam_size") = kDefaults.beam_size,
            py::arg("logprob_threshold") = kDefaults.logprob_threshold,
            py::arg("entropy_threshold") = kDefaults.entropy_threshold,
+           py::arg("compression_ratio_threshold") = kDefaults.compression_ratio_threshold,
            py::arg("no_speech_threshold") = kDefaults.no_speech_threshold,
            py::arg("condition_on_previous_text") = kDefaults.condition_on_previous_text,
            py::arg("suppress_non_speech") = kDefaults.suppress_non_speech,
@@ -74,6 +77,7 @@ void register_options(py::module_& m) {
       .def_readonly("beam_size", &Options::beam_size)
       .def_readonly("logprob_threshold", &Options::logprob_threshold)
       .def_readonly("entropy_threshold", &Options::entropy_threshold)
+      .def_readonly("compression_ratio_threshold", &Options::compression_ratio_threshold)
       .def_readonly("no_speech_threshold", &Options::no_speech_threshold)
       .def_readonly("condition_on_previous_text", &Options::condition_on_previous_text)
       .def_readonly("suppress_non_speech", &Options::suppress_non_speech)

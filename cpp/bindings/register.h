@@ -12,6 +12,7 @@ void register_options(pybind11::module_& m);
 void register_audio(pybind11::module_& m);
 void register_diarizer(pybind11::module_& m);
 void register_engine(pybind11::module_& m);
+void register_spans(pybind11::module_& m);
 void register_voices(pybind11::module_& m);
 
 }  // namespace earwitness::bindings

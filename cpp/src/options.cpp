@@ -58,6 +58,7 @@ void TranscribeOptions::validate() const {
   check_range("beam_size", beam_size, 1, kMostHypotheses);
   check_finite("logprob_threshold", logprob_threshold);
   check_finite("entropy_threshold", entropy_threshold);
+  check_finite("compression_ratio_threshold", compression_ratio_threshold);
   check_finite("no_speech_threshold", no_speech_threshold);
   check_range("max_initial_timestamp", max_initial_timestamp, 0.0, 30.0);
   check_range("threads", threads, 0, kMostThreads);

@@ -2,6 +2,12 @@
 
 namespace earwitness {
 
+bool Transcript::operator==(const Transcript& other) const {
+  return task == other.task && language == other.language &&
+         language_probability == other.language_probability && duration == other.duration &&
+         segments == other.segments && speaker_segments == other.speaker_segments;
+}
+
 std::string Transcript::text() const {
   std::string text;
   for (const Segment& segment : segments) text += segment.text;

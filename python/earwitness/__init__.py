@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         Together,
     )
     from earwitness.diarizer import Diarizer
+    from earwitness.spans import SpeechFinder, SpeechStream
 
 __all__ = [
     "APIConnectionError",
@@ -120,6 +121,8 @@ __all__ = [
     "Segment",
     "Speaker",
     "SpeakerSegment",
+    "SpeechFinder",
+    "SpeechStream",
     "Timings",
     "Together",
     "Token",
@@ -148,7 +151,12 @@ _CLIENTS = frozenset(
     {"AsyncClient", "AsyncOpenAI", "AsyncTogether", "Client", "Limits", "OpenAI", "Together"}
 )
 
-_HOMES = {"Diarizer": "diarizer", "load_audio": "audio"}
+_HOMES = {
+    "Diarizer": "diarizer",
+    "SpeechFinder": "spans",
+    "SpeechStream": "spans",
+    "load_audio": "audio",
+}
 
 if not TYPE_CHECKING:  # type checkers would take any misspelt name for one of these
 

@@ -171,6 +171,7 @@ class TranscribeOptions:
         beam_size: int = ...,
         logprob_threshold: float | None = ...,
         entropy_threshold: float | None = ...,
+        compression_ratio_threshold: float | None = ...,
         no_speech_threshold: float | None = ...,
         condition_on_previous_text: bool = ...,
         suppress_non_speech: bool = ...,
@@ -197,6 +198,8 @@ class TranscribeOptions:
     def logprob_threshold(self) -> float | None: ...
     @property
     def entropy_threshold(self) -> float | None: ...
+    @property
+    def compression_ratio_threshold(self) -> float | None: ...
     @property
     def no_speech_threshold(self) -> float | None: ...
     @property
@@ -370,6 +373,42 @@ def check_speakers(
     max_speakers: int | None = ...,
     num_speakers: int | None = ...,
 ) -> None: ...
+
+@final
+class SpeechFinder:
+    """The network that finds speech; serves any number of threads at once."""
+
+    def __init__(self, path: str | PathLike[str]) -> None: ...
+    def probabilities(
+        self,
+        pcm: Buffer,
+        *,
+        sample_rate: int = ...,
+        channels: int = ...,
+        cancel: CancelToken | None = ...,
+    ) -> list[float]:
+        """The probability of speech in each frame of 512 samples at 16 kHz."""
+    def find(
+        self,
+        pcm: Buffer,
+        *,
+        threshold: float = ...,
+        padding: float = ...,
+        min_silence: float = ...,
+        min_speech: float = ...,
+        sample_rate: int = ...,
+        channels: int = ...,
+        cancel: CancelToken | None = ...,
+    ) -> list[tuple[float, float]]: ...
+
+@final
+class SpeechStream:
+    """The same for audio that is still coming in; for one thread at a time."""
+
+    def __init__(self, finder: SpeechFinder) -> None: ...
+    def push(self, pcm: Buffer) -> list[float]:
+        """The probabilities of the frames that these 16 kHz mono samples complete."""
+    def reset(self) -> None: ...
 
 @final
 class VoiceMatch:

@@ -1,6 +1,7 @@
 """From stretches of speech to the chunks that the engine hears: pure functions of numbers.
 
     plan(spans, duration)  →  chunks, each at most 30 s, that hold all the speech and little else
+    regions(spans)         →  stretches with all the speech, for an engine that cuts for itself
 
 Speech is packed into as few chunks as it fits in; among those ways, the one with the least audio,
 cut at the longest silences. What is between stretches far apart is not heard: a chunk is made of
@@ -14,6 +15,7 @@ silence put before it is cut at the same places.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,6 +80,9 @@ class ChunkRules:
 
 DEFAULT_RULES: Final = ChunkRules()
 
+# Samples beyond which a longer silence is no better place to cut.
+_MOST_SILENCE: Final = 5 * SAMPLE_RATE
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -122,6 +127,52 @@ class Chunk:
 
 def _inside(piece: Piece, first: float, last: float) -> float:
     return min(last, piece.offset + piece.end - piece.start) - max(first, piece.offset)
+
+
+def regions(
+    spans: Sequence[tuple[float, float]], rules: ChunkRules = DEFAULT_RULES
+) -> tuple[tuple[float, float], ...]:
+    """Stretches of the recording, in order and apart, that hold all the speech.
+
+    Each fits into one window of the model, unless it is one span that does not. Fewest windows,
+    then least audio, then the longest silences between them.
+
+    Args:
+        spans: the stretches of speech as (start, end) in seconds, in any order.
+        rules: `limit` is the window's length; `padding` is heard on each side.
+    """
+    last = max((end for _, end in spans), default=0.0)
+    speech = merged(spans, round(last * SAMPLE_RATE))
+    limit, padding = _samples(rules.limit), _samples(rules.padding)
+    edges = [0, *((a[1] + b[0]) // 2 for a, b in itertools.pairwise(speech)), None]
+    padded = [
+        (
+            max(low or 0, start - padding),
+            end + padding if high is None else min(high, end + padding),
+        )
+        for (start, end), low, high in zip(speech, edges, edges[1:], strict=False)
+    ]
+    best: list[tuple[int, int, int]] = [(0, 0, 0)]  # cost of the first n spans
+    begin: list[int] = [0]
+    for count, (_, end) in enumerate(padded, start=1):
+        choices = []
+        for first in range(count - 1, -1, -1):
+            length = end - padded[first][0]
+            if length > limit and first < count - 1:
+                break
+            windows, audio, silence = best[first]
+            gap = min(padded[first][0] - padded[first - 1][1], _MOST_SILENCE) if first else 0
+            cost = (windows + -(-length // limit), audio + length, silence - gap)
+            choices.append((cost, first))
+        cost, first = min(choices)
+        best.append(cost)
+        begin.append(first)
+    found: list[tuple[float, float]] = []
+    at = len(padded)
+    while at > 0:
+        found.append((padded[begin[at]][0] / SAMPLE_RATE, padded[at - 1][1] / SAMPLE_RATE))
+        at = begin[at]
+    return tuple(found[::-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +236,6 @@ def _pack(items: Sequence[_Item], rules: ChunkRules) -> list[tuple[int, int]]:
     then the longest silences at the cuts. Only differences of positions count.
     """
     limit, padding = _samples(rules.limit), _samples(rules.padding)
-    most_silence = _samples(5.0)  # beyond it, a longer silence is no better place to cut
     best: list[tuple[int, int, int]] = [(0, 0, 0)]  # cost of the first n items
     begin: list[int] = [0]
     for last in range(len(items)):
@@ -203,7 +253,7 @@ def _pack(items: Sequence[_Item], rules: ChunkRules) -> list[tuple[int, int]]:
                 continue
             chunks, audio, silence = best[first]
             gap = items[first].start - items[first - 1].end if first else 0
-            choices.append(((chunks + 1, audio + heard, silence - min(gap, most_silence)), first))
+            choices.append(((chunks + 1, audio + heard, silence - min(gap, _MOST_SILENCE)), first))
         cost, first = min(choices)
         best.append(cost)
         begin.append(first)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from earwitness.options import OptionValues
     from earwitness.pcm import AudioInput
+    from earwitness.speakers import DiarizationLike, DiarizerLike
 
 
 class Engine:
@@ -64,7 +65,8 @@ class Engine:
             overrides: fields of `options` to replace for this call.
 
         Returns:
-            What was heard. Silence has no segments. With `diarize`, each word has its speaker.
+            What was heard. Silence, noise and music have no segments. With `diarize`, each word
+            has its speaker.
 
         Raises:
             AudioError: the audio cannot be decoded, is under 100 ms long, is not finite, or is no
@@ -88,9 +90,14 @@ class Engine:
             return self._transcribe(pcm, chosen)
         with diarizing(pcm, chosen) as speakers:
             transcript = self._transcribe(pcm, chosen)
-            return _core.attribute(transcript, speakers.result())
+            diarization = speakers.result()
+        # By the package's own diarizer, for none other was named.
+        assert isinstance(diarization, _core.Diarization)
+        return _core.attribute(transcript, diarization)
 
     def _transcribe(self, pcm: Buffer, chosen: Options) -> _core.Transcript:
+        if chosen.vad and not chosen.spans:
+            chosen = chosen.replace(spans=_speech(pcm, chosen))
         return self._native.transcribe(
             pcm,
             chosen.native(),
@@ -178,24 +185,55 @@ def _resolve(model: str | os.PathLike[str]) -> Path:
     return models.resolve(model)
 
 
-@contextmanager
-def diarizing(pcm: Buffer, options: Options) -> Iterator[Future[_core.Diarization]]:
-    """Finds the speakers of `pcm` beside what the block does; stopped when the block ends."""
-    from earwitness.diarizer import shared_diarizer
+# A stretch beyond any recording's end; no spans at all would stand for the whole of it.
+_NOTHING: Final = ((1e9, 1e9 + 1.0),)
 
-    diarizer = shared_diarizer()
+
+def _speech(pcm: Buffer, options: Options) -> tuple[tuple[float, float], ...]:
+    """The stretches of a recording to hear: those with speech."""
+    from earwitness.chunking import regions
+    from earwitness.spans import shared_finder
+
+    spans = shared_finder().find(
+        pcm,
+        sample_rate=options.sample_rate,
+        channels=options.channels,
+        cancel=options.cancel,
+    )
+    return regions(spans) or _NOTHING
+
+
+@contextmanager
+def diarizing(
+    pcm: Buffer, options: Options, diarizer: DiarizerLike | None = None
+) -> Iterator[Future[DiarizationLike]]:
+    """Finds the speakers of `pcm` beside what the block does; stopped when the block ends.
+
+    Args:
+        pcm: samples as `options` describe them.
+        options: `diarize` must be set; the bounds, threads and token are used.
+        diarizer: None = the one in the package.
+    """
+    if diarizer is None:
+        from earwitness.diarizer import shared_diarizer
+
+        diarizer = shared_diarizer()
     cancel = options.cancel.child() if options.cancel else _core.CancelToken()
+    settings: dict[str, Any] = {}
+    # What a diarizer of the caller's own need not know of.
+    if options.num_speakers is not None:
+        settings["num_speakers"] = options.num_speakers
+    if (options.sample_rate, options.channels) != (SAMPLE_RATE, 1):
+        settings.update(sample_rate=options.sample_rate, channels=options.channels)
     with ThreadPoolExecutor(1, "earwitness-diarizer") as executor:
         speakers = executor.submit(
             diarizer.diarize,
             pcm,
             min_speakers=options.min_speakers,
             max_speakers=options.max_speakers,
-            num_speakers=options.num_speakers,
             threads=options.threads,
-            sample_rate=options.sample_rate,
-            channels=options.channels,
             cancel=cancel,
+            **settings,
         )
         try:
             yield speakers

@@ -35,11 +35,13 @@ class OptionValues(TypedDict, total=False):
     beam_size: int
     logprob_threshold: float | None
     entropy_threshold: float | None
+    compression_ratio_threshold: float | None
     no_speech_threshold: float | None
     condition_on_previous_text: bool
     suppress_non_speech: bool
     max_initial_timestamp: float
     word_timestamps: bool
+    vad: bool
     spans: Sequence[tuple[float, float]]
     diarize: bool
     min_speakers: int | None
@@ -110,6 +112,12 @@ class Options:
     Repetition loops have a low one. None = never. [whisper.cpp]
     """
 
+    compression_ratio_threshold: float | None = 2.4
+    """A window whose text is so many times as long as it is deflated is decoded again.
+
+    Repetition loops deflate well. None = never. [OpenAI]
+    """
+
     no_speech_threshold: float | None = 0.6
     """A window with a higher no-speech probability, 0 to 1, that also fails `logprob_threshold`
     is silence. None = never. [OpenAI]
@@ -129,6 +137,12 @@ class Options:
 
     word_timestamps: bool = False
     """Give each word its time and confidence. [OpenAI]"""
+
+    vad: bool = True
+    """Find the speech first (`earwitness.SpeechFinder`) and hear nothing else.
+
+    In silence, noise and music Whisper writes words that nobody said. Of no effect with `spans`.
+    """
 
     spans: tuple[tuple[float, float], ...] = ()
     """The stretches to transcribe as (start, end) in seconds, in order and disjoint.
@@ -214,6 +228,7 @@ class Options:
             beam_size=_native_int("beam_size", self.beam_size),
             logprob_threshold=_optional_float(self.logprob_threshold),
             entropy_threshold=_optional_float(self.entropy_threshold),
+            compression_ratio_threshold=_optional_float(self.compression_ratio_threshold),
             no_speech_threshold=_optional_float(self.no_speech_threshold),
             condition_on_previous_text=self.condition_on_previous_text,
             suppress_non_speech=self.suppress_non_speech,
@@ -260,11 +275,13 @@ _KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "beam_size": _INTEGER,
     "logprob_threshold": _NUMBER_OR_NONE,
     "entropy_threshold": _NUMBER_OR_NONE,
+    "compression_ratio_threshold": _NUMBER_OR_NONE,
     "no_speech_threshold": _NUMBER_OR_NONE,
     "condition_on_previous_text": _BOOL,
     "suppress_non_speech": _BOOL,
     "max_initial_timestamp": _NUMBER,
     "word_timestamps": _BOOL,
+    "vad": _BOOL,
     "diarize": _BOOL,
     "min_speakers": _INTEGER_OR_NONE,
     "max_speakers": _INTEGER_OR_NONE,

@@ -27,6 +27,7 @@ TEST(fallback_sampling_is_the_same_in_every_run) {
   CHECK(english()(pcm, options).segments == first.segments);
   options.logprob_threshold.reset();
   options.entropy_threshold.reset();
+  options.compression_ratio_threshold.reset();
   const Transcript accepted = english()(pcm, options);
   CHECK(accepted.segments.front().temperature == 0.0F);
 }

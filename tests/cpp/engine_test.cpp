@@ -157,6 +157,7 @@ TEST(options_that_make_no_sense_are_refused) {
   refused([](auto& o) { o.beam_size = 17; });
   refused([&](auto& o) { o.logprob_threshold = nan; });
   refused([&](auto& o) { o.entropy_threshold = infinity; });
+  refused([&](auto& o) { o.compression_ratio_threshold = infinity; });
   refused([&](auto& o) { o.no_speech_threshold = nan; });
   refused([](auto& o) { o.max_initial_timestamp = -1.0; });
   refused([&](auto& o) { o.max_initial_timestamp = infinity; });

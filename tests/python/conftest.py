@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from earwitness import demo, models
+from earwitness.cli import transcribe as transcribe_command
 from hypothesis import HealthCheck, settings
+from listeners import Listener
 
 Pcm = npt.NDArray[np.float32]
 
@@ -78,3 +80,17 @@ def interruptible() -> Iterator[None]:
 def data() -> Path:
     """The folder of the tests' files."""
     return Path(__file__).parent.parent / "data"
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
+    """What `earwitness transcribe` has for an engine."""
+    made = Listener()
+    monkeypatch.setattr(transcribe_command, "_open_engine", lambda options, device: made)
+    return made
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder for results, which does not exist yet."""
+    return tmp_path / "out"

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 from earwitness import InvalidOptionError
-from earwitness.chunking import Chunk, ChunkRules, carry_over, merged, plan, stitch
+from earwitness.chunking import Chunk, ChunkRules, carry_over, merged, plan, regions, stitch
 from hypothesis import given
 from hypothesis import strategies as st
 from standins import Word
@@ -243,3 +243,50 @@ def test_four_hours_of_dense_speech_is_planned_at_once() -> None:
     chunks = plan(spans, 4 * 3600.0)
     assert sum(len(chunk.cores) for chunk in chunks) == len(spans)
     assert isinstance(chunks[0], Chunk)
+
+
+# --- regions ---------------------------------------------------------------------------------
+
+
+@given(recordings())
+def test_regions_hold_all_speech_apart_and_in_order(
+    recording: tuple[list[tuple[float, float]], float],
+) -> None:
+    spans, _ = recording
+    found = regions(spans)
+    for before, after in itertools.pairwise(found):
+        assert before[1] <= after[0]
+    for start, end in spans:
+        holding = [region for region in found if region[0] <= start and end <= region[1]]
+        assert len(holding) == 1
+    for start, end in found:
+        own = [span for span in spans if start <= span[0] < end]
+        assert own
+        assert start >= 0
+        # One window, but where one stretch of speech is longer; and no more silence than is due.
+        assert end - start <= 30 or len(own) == 1
+        assert own[0][0] - start <= 0.4 + 1e-9
+        assert end - own[-1][1] <= 0.4 + 1e-9
+
+
+@given(recordings())
+def test_regions_take_no_more_windows_than_filling_one_after_another(
+    recording: tuple[list[tuple[float, float]], float],
+) -> None:
+    spans, _ = recording
+    short = [span for span in spans if span[1] - span[0] <= 29]
+    count, begun = 0, -1e9
+    for start, end in short:
+        if end + 0.4 - (begun - 0.4) > 30:
+            count, begun = count + 1, start
+    assert len(regions(short)) <= count
+
+
+def test_regions_of_no_speech() -> None:
+    assert regions([]) == ()
+    assert regions([(1.0, 1.0)]) == ()
+
+
+def test_regions_part_at_the_longest_silence() -> None:
+    spans = [(0.0, 10.0), (10.5, 14.0), (17.0, 28.0), (28.6, 40.0)]
+    assert regions(spans) == ((0.0, 14.4), (16.6, 40.4))

@@ -150,25 +150,6 @@ def test_text_formats_name_the_speakers(client: Client) -> None:
     assert hear(client, response_format="tsv", diarize=True).startswith("start\tend\tspeaker\t")
 
 
-@pytest.mark.parametrize("model", ["tiny_en", "base_model"])
-def test_real_results_agree_with_themselves(
-    model: str, real_client: Client, data: Path, request: pytest.FixtureRequest
-) -> None:
-    path = request.getfixturevalue(model)
-    for suffix, diarize in (("flac", False), ("mp3", True)):
-        record = hear(
-            real_client,
-            file=data / f"jfk.{suffix}",
-            model=path,
-            response_format="verbose_json",
-            timestamp_granularities=["word"],
-            diarize=diarize,
-        )
-        agree(record)
-        assert (record.speaker_segments is not None) == diarize
-        assert all((word.speaker_id is not None) == diarize for word in record.words)
-
-
 def test_words_only_when_asked_for_but_times_always_exact(client: Client) -> None:
     plain = hear(client, response_format="verbose_json")
     assert "words" not in plain

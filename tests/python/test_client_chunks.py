@@ -102,3 +102,36 @@ def test_settings_of_the_hosted_api_reach_the_detector(tiny_en: Path, jfk: Pcm) 
     hear(tiny_en, jfk, finder, chunking_strategy=vad)
     hear(tiny_en, jfk, finder, chunking_strategy="auto")
     assert finder.asked == [{"threshold": 0.4, "padding": 0.3, "min_silence": 0.5}, {}]
+
+
+# --- the package's own detector --------------------------------------------------------------
+
+
+def test_the_hosted_apis_settings_are_the_detectors_own(tiny_en: Path, jfk: Pcm) -> None:
+    def heard(**vad: float) -> str:
+        record = Client(model=tiny_en).audio.transcriptions.create(
+            file=encoded(jfk), chunking_strategy={"type": "server_vad", **vad}
+        )
+        return str(record.text)
+
+    usual = heard(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500)
+    assert word_errors(demo.SPOKEN, usual) == 0
+    assert heard(threshold=1.0) == ""  # nothing is that sure
+
+
+def test_speech_far_apart_is_found_and_nothing_between(tiny_en: Path, jfk: Pcm) -> None:
+    noise = np.random.default_rng(3).standard_normal(60 * RATE).astype(np.float32) * 0.01
+    samples = np.concatenate([jfk, noise, jfk])
+    record = Client(model=tiny_en).audio.transcriptions.create(
+        file=encoded(samples), response_format="verbose_json", timestamp_granularities="word"
+    )
+    agree(record)
+    assert word_errors(f"{demo.SPOKEN} {demo.SPOKEN}", record.text) == 0
+    assert not [word for word in record.words if 11.5 < (word.start + word.end) / 2 < 70.4]
+
+
+def test_without_it_all_is_heard(tiny_en: Path, jfk: Pcm) -> None:
+    finder = Finder([])
+    record = hear(tiny_en, jfk, finder, vad=False)
+    assert word_errors(demo.SPOKEN, record.text) == 0
+    assert finder.asked == []

@@ -78,7 +78,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("chunking_strategy", {"chunking_strategy": "never"}),
     ("chunking_strategy", {"chunking_strategy": {"type": "server_vad", "threshold": 2}}),
     ("chunking_strategy", {"chunking_strategy": {"type": "server_vad", "pitch": 2}}),
-    ("chunking_strategy", {"chunking_strategy": {"type": "server_vad"}}),
+    ("chunking_strategy", {"chunking_strategy": {"type": "server_vad"}, "vad": False}),
+    ("vad", {"vad": "maybe"}),
     ("known_speaker_names", {"known_speaker_names": ["Ada"], "known_speaker_references": [b""]}),
     ("known_speaker_references", {"known_speaker_names": ["Ada"], "diarize": True}),
     (

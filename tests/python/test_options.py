@@ -25,7 +25,7 @@ def values(native: TranscribeOptions) -> dict[str, Any]:
 
 
 def test_every_decoding_option_is_native() -> None:
-    ours = {"model", "sample_rate", "channels", "cancel", "on_progress", "on_segment"}
+    ours = {"model", "vad", "sample_rate", "channels", "cancel", "on_progress", "on_segment"}
     ours |= {"diarize", "min_speakers", "max_speakers", "num_speakers"}
     assert set(FIELDS) - set(values(TranscribeOptions())) == ours
 
@@ -69,6 +69,8 @@ def test_overrides_know_every_field() -> None:
         ("beam_size", -(2**70)),
         ("logprob_threshold", math.nan),
         ("entropy_threshold", math.nan),
+        ("compression_ratio_threshold", math.inf),
+        ("vad", 1),
         ("no_speech_threshold", math.inf),
         ("prompt", "a" * 100_001),
         ("prompt", "half a pair \ud800"),
@@ -143,6 +145,7 @@ def test_the_extremes_are_accepted() -> None:
         best_of=1,
         logprob_threshold=None,
         entropy_threshold=None,
+        compression_ratio_threshold=None,
         no_speech_threshold=None,
         max_initial_timestamp=0,
         threads=1,
@@ -194,5 +197,5 @@ def test_an_unknown_option_gets_a_hint() -> None:
         InvalidOptionError, match=r"word_timestamp .*did you mean word_timestamps\?"
     ):
         Options().replace(word_timestamp=True)  # type: ignore[call-arg]
-    with pytest.raises(InvalidOptionError, match=r"vad is not an option; there are model, "):
-        Options().replace(vad=True)  # type: ignore[call-arg]
+    with pytest.raises(InvalidOptionError, match=r"xyzzy is not an option; there are model, "):
+        Options().replace(xyzzy=True)  # type: ignore[call-arg]

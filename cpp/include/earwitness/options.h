@@ -41,6 +41,10 @@ struct TranscribeOptions {
   // [whisper.cpp]
   std::optional<double> entropy_threshold = 2.4;
 
+  // A window whose text deflates to less than one in so many parts repeats itself and is decoded
+  // again. [OpenAI]
+  std::optional<double> compression_ratio_threshold = 2.4;
+
   // A window with a higher no-speech probability that also fails logprob_threshold is silence.
   // [OpenAI]
   std::optional<double> no_speech_threshold = 0.6;

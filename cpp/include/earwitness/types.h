@@ -94,7 +94,8 @@ struct Transcript {
   std::string text() const;
   std::vector<Word> words() const;
 
-  bool operator==(const Transcript&) const = default;
+  // Whether the same was heard; how long it took does not count.
+  bool operator==(const Transcript& other) const;
 };
 
 }  // namespace earwitness

@@ -179,7 +179,6 @@ void Transcriber::emit(const WindowSegments& cut, const DecodedWindow& window, s
   std::vector<Segment> segments;
   for (const TokenSegment& part : cut.segments) {
     Segment segment;
-    segment.id = static_cast<int>(transcript_.segments.size() + segments.size());
     segment.seek = static_cast<int>(begin / Mel::kHopSize);
     segment.start = offset + part.start;
     segment.end = offset + part.end;
@@ -199,6 +198,9 @@ void Transcriber::emit(const WindowSegments& cut, const DecodedWindow& window, s
   }
   if (options_.word_timestamps) add_words(cut, window, begin, n_done, segments);
   for (Segment& segment : segments) {
+    // As openai-whisper's transcribe(): what has no time or no text is none.
+    if (segment.end <= segment.start || trimmed(segment.text).empty()) continue;
+    segment.id = static_cast<int>(transcript_.segments.size());
     if (watch_.control().on_segment) watch_.control().on_segment(segment);
     transcript_.segments.push_back(std::move(segment));
   }

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "earwitness/error.h"
+#include "speech/compression.h"
 
 namespace earwitness::speech {
 namespace {
@@ -214,8 +215,12 @@ bool WindowDecoder::fails_thresholds(const DecodedWindow& window) const {
   std::vector<TokenId> text;
   std::copy_if(window.tokens.begin(), window.tokens.end(), std::back_inserter(text),
                [&](TokenId id) { return vocabulary_.is_text(id); });
-  const bool repeats = options_.entropy_threshold && text.size() > kEntropyTokens &&
-                       tail_entropy(text) < *options_.entropy_threshold;
+  std::string written;
+  for (TokenId id : text) written += vocabulary_.text(id);
+  const bool repeats = (options_.entropy_threshold && text.size() > kEntropyTokens &&
+                        tail_entropy(text) < *options_.entropy_threshold) ||
+                       (options_.compression_ratio_threshold &&
+                        compression_ratio(written) > *options_.compression_ratio_threshold);
   const bool unlikely =
       options_.logprob_threshold && window.avg_logprob < *options_.logprob_threshold;
   const bool silent =

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from earwitness.cli.common import EXIT_CODES, Exit, reason, say
 from earwitness.cli.jobs import (
     Job,
+    Progress,
     about_recording,
     add_arguments,
     chosen_formats,
@@ -15,7 +16,6 @@ from earwitness.cli.jobs import (
     run_all,
     usage_error,
 )
-from earwitness.cli.progress import progress_bar
 from earwitness.errors import InvalidOptionError, ModelError
 from earwitness.formats import DIARIZATION_FORMATS, render_diarization
 from earwitness.options import Options
@@ -84,17 +84,18 @@ def run(args: argparse.Namespace) -> int:
     settings["hop"] = getattr(args, "hop", 0.0)
     return run_all(
         jobs,
-        lambda job: _diarize(job, diarizer, settings, quiet=quiet),
+        lambda job, progress: _diarize(job, diarizer, settings, progress),
         lambda job, found, name: render_diarization(found, name, job.name),
         usage,
         quiet=quiet,
     )
 
 
-def _diarize(job: Job, diarizer: Diarizer, settings: dict[str, Any], *, quiet: bool) -> Diarization:
-    with progress_bar(job.title, quiet=quiet) as on_progress:
-        audio = job.audio()
-        return about_recording(lambda: diarizer.diarize(audio, on_progress=on_progress, **settings))
+def _diarize(
+    job: Job, diarizer: Diarizer, settings: dict[str, Any], progress: Progress
+) -> Diarization:
+    audio = job.audio()
+    return about_recording(lambda: diarizer.diarize(audio, on_progress=progress, **settings))
 
 
 def _load_diarizer() -> Diarizer:

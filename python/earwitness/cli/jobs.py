@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
 from earwitness.cli.common import Exit, reason, say, write_atomically
+from earwitness.cli.progress import FilesDisplay
 from earwitness.errors import AudioError, EarwitnessError, InvalidOptionError
 
 # Of these, several one after another on standard output can still be told apart.
@@ -41,6 +42,10 @@ class Job:
 
     def audio(self) -> Path | bytes:
         return sys.stdin.buffer.read() if self.source == "-" else Path(self.source)
+
+
+Progress = Callable[[float], None] | None
+"""Takes the share of a file that is done, 0 to 1; None where nobody watches."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, formats: Sequence[str], default: str) -> None:
@@ -114,7 +119,7 @@ def plan(args: argparse.Namespace, formats: Sequence[str]) -> list[Job]:
 
 def run_all(
     jobs: Sequence[Job],
-    work: Callable[[Job], Result],
+    work: Callable[[Job, Progress], Result],
     render: Callable[[Job, Result, str], str],
     usage: argparse.ArgumentParser,
     *,
@@ -123,26 +128,33 @@ def run_all(
     """Do the jobs one after another, losing none to the failure of another; gives the exit code.
 
     Args:
-        work: what makes a job's result; `InvalidOptionError` from it is an error of usage.
+        work: what makes a job's result, telling how far it is; `InvalidOptionError` from it is an
+            error of usage.
         render: the result in the format of that name.
     """
     failed: list[str] = []
     done = 0
     try:
-        for job in jobs:
-            try:
-                result = work(job)
-                written = _write_files(job, result, render)
-            except InvalidOptionError as error:
-                usage_error(usage, error)
-            except (EarwitnessError, OSError, MemoryError) as error:
-                say(f"{job.title}: {reason(error)}")
-                failed.append(job.title)
-                continue
-            done += 1
-            _print_results(job, result, render, headed=len(jobs) > 1)
-            if written and not quiet:
-                say(f"{job.title}: wrote {', '.join(map(str, written))}")
+        with FilesDisplay(len(jobs), quiet=quiet) as display:
+            for job in jobs:
+                try:
+                    result = work(job, display.next_file(job.title))
+                    written = _write_files(job, result, render)
+                except InvalidOptionError as error:
+                    display.hide()
+                    usage_error(usage, error)
+                except BrokenPipeError:
+                    raise  # nobody reads the results any more, which is no trouble of this file
+                except (EarwitnessError, OSError, MemoryError) as error:
+                    display.hide()
+                    say(f"{job.title}: {reason(error)}")
+                    failed.append(job.title)
+                    continue
+                done += 1
+                display.hide()
+                _print_results(job, result, render, headed=len(jobs) > 1)
+                if written and not quiet:
+                    say(f"{job.title}: wrote {', '.join(map(str, written))}")
     except KeyboardInterrupt:
         say(f"interrupted; {done} of {len(jobs)} files done")
         return Exit.INTERRUPTED
@@ -235,6 +247,11 @@ def _print_results(
     for kind, path in job.outputs.items():
         if path is None:
             if headed and kind == "txt":
-                sys.stdout.write(f"==> {job.title} <==\n")
+                print_heading(job)
             sys.stdout.write(render(job, result, kind))
             sys.stdout.flush()
+
+
+def print_heading(job: Job) -> None:
+    """What tells the texts of several files apart."""
+    sys.stdout.write(f"==> {job.title} <==\n")

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
+from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 from earwitness.cli.common import EXIT_CODES, Exit, reason, say
 from earwitness.cli.jobs import (
     Job,
+    Progress,
     about_recording,
     add_arguments,
     chosen_formats,
     plan,
+    print_heading,
     run_all,
     usage_error,
 )
-from earwitness.cli.progress import progress_bar
-from earwitness.errors import InvalidOptionError, ModelError
+from earwitness.errors import AudioError, InvalidOptionError, ModelError
 from earwitness.formats import FORMATS, FORMATS_OF_SPEAKERS, render, to_rttm
 from earwitness.options import Options
 from earwitness.speakers import attribute
 from earwitness.spoken import as_spoken
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from earwitness.engine import Engine
     from earwitness.formats import TranscriptLike
     from earwitness.options import OptionValues
-    from earwitness.spoken import SpokenTranscript
+    from earwitness.spoken import SegmentLike, SpokenTranscript
 
 _DEFAULTS: Final = {field.name: field.default for field in dataclasses.fields(Options)}
 
@@ -61,6 +67,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,  # a new flag must not change what a script's flag means
     )
     add_arguments(parser, list(FORMATS), "txt")
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="print the text of each segment as soon as it is finished",
+    )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="standard input holds bare samples: 16 kHz, one channel, 16 bits, little-endian",
+    )
     parser.add_argument("--device", help="auto, cpu or gpu (default auto)")
     _add_options(parser)
     parser.set_defaults(run=run, parser=parser)
@@ -127,6 +143,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         **maybe_number,
     )
     add(
+        "--compression-ratio-threshold",
+        dest="compression_ratio_threshold",
+        text="decode again where the text deflates by more than this",
+        **maybe_number,
+    )
+    add(
         "--no-speech-threshold",
         dest="no_speech_threshold",
         text="silence above this no-speech probability if the log-probability is low too",
@@ -148,6 +170,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         text="latest first timestamp of a window, in seconds",
         **number,
     )
+    switch("--vad", dest="vad", text="find the speech first and hear nothing else")
     add(
         "--clip-timestamps",
         dest="spans",
@@ -160,11 +183,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     usage: argparse.ArgumentParser = args.parser
     quiet = getattr(args, "quiet", False)
+    stream, raw = getattr(args, "stream", False), getattr(args, "raw", False)
     try:
         options = Options(
             **{name: getattr(args, name) for name in _DEFAULTS if hasattr(args, name)}
         )
-        jobs = plan(args, _formats(args, options))
+        formats = _formats(args, options)
+        if raw and "-" not in args.files:
+            raise InvalidOptionError("--raw is about standard input: it needs the file -")
+        if stream:
+            _check_stream(args, options, formats)
+        jobs = plan(args, formats)
         if not jobs:
             return Exit.OK
         engine = _open_engine(options, getattr(args, "device", "auto"))
@@ -174,9 +203,24 @@ def run(args: argparse.Namespace) -> int:
         say(reason(error))
         return Exit.MODEL
     with engine:
+        headed = len(jobs) > 1
+
+        def work(job: Job, progress: Progress) -> TranscriptLike:
+            audio = _samples(job) if raw and job.source == "-" else job.audio()
+            own = options.replace(on_progress=progress)
+            if stream:
+                if headed:
+                    print_heading(job)
+                own = own.replace(on_segment=_print_segment)
+            if options.diarize:
+                return _transcribe_speakers(audio, engine, own)
+            return engine.transcribe(audio, own)
+
         return run_all(
-            jobs,
-            lambda job: _transcribe(job, engine, options, quiet=quiet),
+            [dataclasses.replace(job, outputs=_files_alone(job)) for job in jobs]
+            if stream
+            else jobs,
+            work,
             _render,
             usage,
             quiet=quiet,
@@ -191,20 +235,44 @@ def _formats(args: argparse.Namespace, options: Options) -> list[str]:
     return formats
 
 
-def _transcribe(job: Job, engine: Engine, options: Options, *, quiet: bool) -> TranscriptLike:
-    with progress_bar(job.title, quiet=quiet) as on_progress:
-        options = options.replace(on_progress=on_progress)
-        if not options.diarize:
-            return engine.transcribe(job.audio(), options)
-        return _transcribe_speakers(job, engine, options)
+def _check_stream(args: argparse.Namespace, options: Options, formats: Sequence[str]) -> None:
+    if options.diarize:
+        raise InvalidOptionError("--stream cannot say who spoke, which is known only at the end")
+    if not hasattr(args, "output_dir") and formats != ["txt"]:
+        raise InvalidOptionError(f"--stream prints txt; {', '.join(formats)} needs --output-dir")
 
 
-def _transcribe_speakers(job: Job, engine: Engine, options: Options) -> SpokenTranscript:
+def _files_alone(job: Job) -> dict[str, Path | None]:
+    """A job's outputs without the one that was printed while the work went on."""
+    return {kind: path for kind, path in job.outputs.items() if path is not None}
+
+
+def _print_segment(segment: SegmentLike) -> None:
+    line = " ".join(segment.text.split())
+    if line:
+        print(line, flush=True)
+
+
+def _samples(job: Job) -> memoryview:
+    """Standard input as samples: nothing in it says what it holds."""
+    data = job.audio()
+    assert isinstance(data, bytes)
+    if not data or len(data) % 2:
+        raise AudioError(f"{len(data)} bytes are no whole number of 16-bit samples")
+    samples = array("h", data)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return memoryview(samples)
+
+
+def _transcribe_speakers(
+    audio: Path | bytes | memoryview, engine: Engine, options: Options
+) -> SpokenTranscript:
     from earwitness.diarizer import join_words
     from earwitness.engine import diarizing
     from earwitness.pcm import samples_of
 
-    pcm, _ = samples_of(job.audio(), None)
+    pcm, _ = samples_of(audio, None)
     words = options.replace(**_WORDS_ALONE)
     with diarizing(pcm, options) as speakers:
         transcript = engine.transcribe(pcm, words)

@@ -82,7 +82,7 @@ class _Base:
         max_queue: calls that may wait for a worker, beyond which there is `RateLimitError`;
             None = any number.
         diarizer: finds the speakers; None = the one in the package.
-        speech: finds where there is speech; None = the engine decides.
+        speech: finds where there is speech; None = the detector in the package.
 
     Raises:
         BadRequestError: `max_workers` or `max_queue` is out of range.

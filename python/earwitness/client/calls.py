@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 E = TypeVar("E")
 
-# How often a wait looks whether the caller's own token was used, in seconds.
+# How often a call that waits for a worker looks whether its caller's token was used, in seconds.
 _LOOK: Final = 0.05
 
 
@@ -48,7 +48,7 @@ class Call(Generic[T]):
         timeout: float | None,
         token: CancelToken | None,
     ) -> None:
-        self._stop = CancelToken()
+        self._stop = CancelToken() if token is None else token.child()
         self._token = token
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
@@ -90,8 +90,8 @@ class Call(Generic[T]):
     def patience(self) -> float | None:
         """Seconds to wait before the next look."""
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        if self._token is None:
-            return left
+        if self._token is None or self._future.running():
+            return left  # work that has begun sees the token for itself
         return _LOOK if left is None else min(left, _LOOK)
 
     def check(self) -> None:

@@ -38,11 +38,12 @@ def transcribe_chunks(
 
     Args:
         pcm: the recording, 16 kHz mono.
-        options: as for the engine; the language that the first chunk finds holds for all.
+        options: as for the engine, which hears each chunk whole; the language that the first chunk
+            finds holds for all.
     """
     cut = any(chunk.cut_before for chunk in chunks)
     wanted = options.replace(
-        on_segment=None, word_timestamps=options.word_timestamps or cut, spans=()
+        on_segment=None, word_timestamps=options.word_timestamps or cut, vad=False
     )
     heard = Heard(options.task, options.language or "")
     total = sum(chunk.length for chunk in chunks)

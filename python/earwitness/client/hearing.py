@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,8 +15,9 @@ from earwitness.client.chunks import Heard, transcribe_chunks
 from earwitness.client.headers import stated_duration
 from earwitness.client.limits import DEFAULT_LIMITS, Limits
 from earwitness.diarizer import join_words, shared_diarizer
-from earwitness.options import SAMPLE_RATE
+from earwitness.options import SAMPLE_RATE, Options
 from earwitness.sentences import split
+from earwitness.spans import shared_finder
 from earwitness.speakers import JoinWords, NamedVoice, attribute
 from earwitness.spoken import SpokenSegment, SpokenTranscript
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from earwitness.audio import Samples
     from earwitness.chunking import SpeechFinderLike
     from earwitness.client.parameters import KnownVoice, Request
-    from earwitness.speakers import DiarizationLike, DiarizerLike
+    from earwitness.speakers import DiarizerLike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +39,7 @@ class Services:
 
     join: JoinWords = join_words
     speech: SpeechFinderLike | None = None
+    """None = the one in the package."""
 
 
 SHORTEST_VOICE: Final = 2.0
@@ -69,13 +69,21 @@ def hear(
     with api_errors():
         pcm = _samples(file, services.limits, cancel)
         threads = request.options.threads or threads
-        with _diarizing(request, pcm, services, cancel, threads) as speakers:
+        if not request.diarize:
+            return _transcribe(request, pcm, services, cancel, threads, on_segment)
+        diarizer = services.diarizer or shared_diarizer()
+        known = [_known(voice, diarizer, cancel) for voice in request.voices]
+        wanted = Options(
+            diarize=True,
+            min_speakers=request.min_speakers,
+            max_speakers=request.max_speakers,
+            threads=max(1, threads // 2),
+            cancel=cancel,
+        )
+        with engine.diarizing(pcm.data, wanted, diarizer) as speakers:
             transcript = _transcribe(request, pcm, services, cancel, threads, on_segment)
-            if speakers is None:
-                return transcript
-            return attribute(
-                transcript, speakers.diarization(), known=speakers.known, join=services.join
-            )
+            diarization = speakers.result()
+        return attribute(transcript, diarization, known=known, join=services.join)
 
 
 def _samples(file: object, limits: Limits, cancel: CancelToken) -> Samples:
@@ -121,18 +129,13 @@ def _transcribe(
             on_segment(part)
 
     options = request.options.replace(threads=threads, cancel=cancel)
-    if services.speech is None:
-        if request.vad is not None:
-            raise BadRequestError(
-                "chunking_strategy server_vad needs a voice activity detector, which this client "
-                "was not given; 'auto' needs none",
-                param="chunking_strategy",
-            )
-        heard: Heard | Transcript = engine.transcribe(pcm.data, options, on_segment=take)
-    else:
-        spans = services.speech.find(pcm.data, cancel=cancel, **_vad_settings(request))
+    if options.vad:
+        speech = services.speech or shared_finder()
+        spans = speech.find(pcm.data, cancel=cancel, **_vad_settings(request))
         chunks = plan(spans, len(pcm) / SAMPLE_RATE)
-        heard = transcribe_chunks(pcm, chunks, options, take)
+        heard: Heard | Transcript = transcribe_chunks(pcm, chunks, options, take)
+    else:
+        heard = engine.transcribe(pcm.data, options, on_segment=take)
     return SpokenTranscript(
         task=heard.task,
         language=heard.language,
@@ -154,43 +157,6 @@ def _vad_settings(request: Request) -> dict[str, Any]:
         for key, value in vad.items()
         if key in names
     }
-
-
-class _Speakers:
-    """The speakers that are being found beside the transcription."""
-
-    def __init__(self, future: Future[DiarizationLike], known: list[NamedVoice]) -> None:
-        self._future = future
-        self.known = known
-
-    def diarization(self) -> DiarizationLike:
-        return self._future.result()
-
-
-@contextmanager
-def _diarizing(
-    request: Request, pcm: Samples, services: Services, cancel: CancelToken, threads: int
-) -> Iterator[_Speakers | None]:
-    """Find the speakers beside what the block does; gives None where nobody asks for them."""
-    if not request.diarize:
-        yield None
-        return
-    diarizer = services.diarizer or shared_diarizer()
-    known = [_known(voice, diarizer, cancel) for voice in request.voices]
-    with ThreadPoolExecutor(1, thread_name_prefix="earwitness-speakers") as beside:
-        future = beside.submit(
-            diarizer.diarize,
-            pcm.data,
-            min_speakers=request.min_speakers,
-            max_speakers=request.max_speakers,
-            threads=max(1, threads // 2),
-            cancel=cancel,
-        )
-        try:
-            yield _Speakers(future, known)
-        except BaseException:
-            cancel.cancel()  # or leaving would wait for speakers that nobody needs any more
-            raise
 
 
 def _known(voice: KnownVoice, diarizer: DiarizerLike, cancel: CancelToken) -> NamedVoice:

@@ -67,7 +67,9 @@ class TranscriptionParams(TypedDict, total=False):
     min_speakers: int
     max_speakers: int
     chunking_strategy: Literal["auto"] | ServerVad
-    """How the recording is cut into chunks."""
+    """How speech is told from the rest: by the detector's own settings, or by these."""
+    vad: bool
+    """Whether speech is found first and nothing else is heard; default: true."""
     include: Sequence[str]
     """`["logprobs"]`: the tokens of the text with their log-probabilities."""
     known_speaker_names: Sequence[str]
@@ -90,6 +92,7 @@ class TranscriptionParams(TypedDict, total=False):
     temperature_increment: float
     logprob_threshold: float | None
     entropy_threshold: float | None
+    compression_ratio_threshold: float | None
     no_speech_threshold: float | None
     condition_on_previous_text: bool
     suppress_non_speech: bool
@@ -104,10 +107,12 @@ _PASSED_ON: Final = (
     "temperature_increment",
     "logprob_threshold",
     "entropy_threshold",
+    "compression_ratio_threshold",
     "no_speech_threshold",
     "condition_on_previous_text",
     "suppress_non_speech",
     "max_initial_timestamp",
+    "vad",
     "threads",
     "cancel",
     "on_progress",
@@ -339,6 +344,8 @@ def _vad(given: Mapping[str, Any]) -> ServerVad | None:
             or not low <= float(value) <= high
         ):
             raise _bad(name, f"has a {key} of {value!r:.40}; it must be {low} to {high}")
+    if given.get("vad") is False:
+        raise _bad(name, "must not be server_vad with vad=False")
     return ServerVad(**dict(strategy))  # type: ignore[typeddict-item]
 
 

@@ -1,0 +1,147 @@
+"""Where there is speech, by the network that the package ships: Silero VAD v6.2."""
+
+from __future__ import annotations
+
+import importlib.resources
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from earwitness import _core
+from earwitness.options import SAMPLE_RATE
+from earwitness.pcm import samples_of
+
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Buffer
+
+    from earwitness.pcm import AudioInput
+
+FRAME: Final = 512
+"""Samples at 16 kHz of a frame, which has one probability: 32 ms."""
+
+
+class SpeechFinder:
+    """Tells speech from silence, noise and music; loaded once, for many calls and threads."""
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Load the weights.
+
+        Args:
+            path: another file of the same network, in whisper.cpp's layout; None = the one in the
+                package.
+
+        Raises:
+            ModelError: the file is damaged or of another kind.
+        """
+        if path is not None:
+            self._native = _core.SpeechFinder(path)
+            return
+        resource = importlib.resources.files("earwitness") / "data" / "silero-vad.bin"
+        with importlib.resources.as_file(resource) as shipped:
+            self._native = _core.SpeechFinder(shipped)
+
+    def find(
+        self,
+        audio: AudioInput,
+        *,
+        threshold: float = 0.3,
+        padding: float = 0.25,
+        min_silence: float = 0.5,
+        min_speech: float = 0.25,
+        sample_rate: int = SAMPLE_RATE,
+        channels: int = 1,
+        cancel: _core.CancelToken | None = None,
+    ) -> list[tuple[float, float]]:
+        """The stretches of speech as (start, end) in seconds, in order and apart.
+
+        Defaults are those of the hosted service's own detector (Together's). Silero's
+        `get_speech_timestamps` has 0.5, 0.03, 0.1 and 0.25, which lose speech that is far from the
+        microphone.
+
+        Args:
+            audio: as for `Engine.transcribe`.
+            threshold: speech begins at this probability, 0 to 1, and ends 0.15 below it.
+            padding: seconds added on each side, at most half of the silence to the next stretch.
+            min_silence: seconds; a shorter silence does not end a stretch.
+            min_speech: seconds; a shorter stretch is none.
+            sample_rate: of a PCM buffer, in Hz.
+            channels: of a PCM buffer, interleaved.
+            cancel: stops the call with `Cancelled`.
+
+        Raises:
+            AudioError: the audio cannot be used.
+            InvalidOptionError: a number is out of range.
+            Cancelled: `cancel` was used.
+        """
+        pcm, encoded = samples_of(audio, cancel)
+        return self._native.find(
+            pcm,
+            threshold=threshold,
+            padding=padding,
+            min_silence=min_silence,
+            min_speech=min_speech,
+            sample_rate=SAMPLE_RATE if encoded else sample_rate,
+            channels=1 if encoded else channels,
+            cancel=cancel,
+        )
+
+    def probabilities(
+        self,
+        audio: AudioInput,
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        channels: int = 1,
+        cancel: _core.CancelToken | None = None,
+    ) -> list[float]:
+        """The probability of speech of each frame of `FRAME` samples; raises as `find`."""
+        pcm, encoded = samples_of(audio, cancel)
+        return self._native.probabilities(
+            pcm,
+            sample_rate=SAMPLE_RATE if encoded else sample_rate,
+            channels=1 if encoded else channels,
+            cancel=cancel,
+        )
+
+    def stream(self) -> SpeechStream:
+        """For audio that is still coming in."""
+        return SpeechStream(self._native)
+
+
+class SpeechStream:
+    """Probabilities of live audio, in pieces of any length; made by `SpeechFinder.stream`."""
+
+    def __init__(self, finder: _core.SpeechFinder) -> None:
+        self._native = _core.SpeechStream(finder)
+
+    def push(self, pcm: Buffer) -> list[float]:
+        """The probabilities of the frames that these samples complete.
+
+        Args:
+            pcm: 16 kHz mono, float32 in [-1, 1] or int16.
+
+        Raises:
+            AudioError: the samples cannot be used; none of them is then taken.
+        """
+        if not memoryview(pcm).nbytes:
+            return []
+        return self._native.push(pcm)
+
+    def reset(self) -> None:
+        """Begin another recording."""
+        self._native.reset()
+
+
+_loading = threading.Lock()
+
+
+@cache
+def _load() -> SpeechFinder:
+    return SpeechFinder()
+
+
+def shared_finder() -> SpeechFinder:
+    """The package's speech finder, loaded on first use and then kept."""
+    with _loading:
+        return _load()
