@@ -34,8 +34,9 @@ void register_engine(py::module_& m) {
       .def_readonly("n_vocab", &ModelInfo::n_vocab);
 
   py::class_<Engine>(m, "Engine", py::is_final())
-      .def(py::init<const std::filesystem::path&, const std::string&>(), py::arg("path"),
-           py::kw_only(), py::arg("device") = "auto", py::call_guard<py::gil_scoped_release>())
+      .def(py::init<const std::filesystem::path&, const std::string&, const std::string&>(),
+           py::arg("path"), py::kw_only(), py::arg("device") = "auto",
+           py::arg("precision") = "int8", py::call_guard<py::gil_scoped_release>())
       .def("transcribe", &transcribe, py::arg("pcm"), py::arg("options"), py::kw_only(),
            py::arg("sample_rate") = kSampleRate, py::arg("channels") = 1,
            py::arg("cancel") = py::none(), py::arg("on_progress") = py::none(),

@@ -31,7 +31,8 @@ void register_options(py::module_& m) {
                        std::optional<double> entropy_threshold,
                        std::optional<double> compression_ratio_threshold,
                        std::optional<double> no_speech_threshold, bool condition_on_previous_text,
-                       bool suppress_non_speech, double max_initial_timestamp, bool word_timestamps,
+                       bool suppress_non_speech, double max_initial_timestamp, bool full_windows,
+                       bool word_timestamps,
                        const SpanPairs& spans, int threads) {
              Options o;
              o.language = std::move(language);
@@ -48,6 +49,7 @@ void register_options(py::module_& m) {
              o.condition_on_previous_text = condition_on_previous_text;
              o.suppress_non_speech = suppress_non_speech;
              o.max_initial_timestamp = max_initial_timestamp;
+             o.full_windows = full_windows;
              o.word_timestamps = word_timestamps;
              for (const auto& [start, end] : spans) o.spans.push_back({start, end});
              o.threads = threads;
@@ -66,6 +68,7 @@ void register_options(py::module_& m) {
            py::arg("condition_on_previous_text") = kDefaults.condition_on_previous_text,
            py::arg("suppress_non_speech") = kDefaults.suppress_non_speech,
            py::arg("max_initial_timestamp") = kDefaults.max_initial_timestamp,
+           py::arg("full_windows") = kDefaults.full_windows,
            py::arg("word_timestamps") = kDefaults.word_timestamps, py::arg("spans") = SpanPairs{},
            py::arg("threads") = kDefaults.threads)
       .def_readonly("language", &Options::language)
@@ -82,6 +85,7 @@ void register_options(py::module_& m) {
       .def_readonly("condition_on_previous_text", &Options::condition_on_previous_text)
       .def_readonly("suppress_non_speech", &Options::suppress_non_speech)
       .def_readonly("max_initial_timestamp", &Options::max_initial_timestamp)
+      .def_readonly("full_windows", &Options::full_windows)
       .def_readonly("word_timestamps", &Options::word_timestamps)
       .def_property_readonly("spans", [](const Options& o) { return to_pairs(o.spans); })
       .def_readonly("threads", &Options::threads);

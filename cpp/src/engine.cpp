@@ -125,6 +125,9 @@ Engine::Engine(const std::filesystem::path& path, const std::string& device,
     };
   }
 
+  // The first call need not wait for its buffers.
+  impl_->networks.push_back(impl_->make_network());
+
   ModelInfo& info = impl_->info;
   info.type = model_type(h);
   info.weights = ggml_type_name(file.tensors.at("encoder.blocks.0.mlp.0.weight").type);

@@ -176,6 +176,7 @@ class TranscribeOptions:
         condition_on_previous_text: bool = ...,
         suppress_non_speech: bool = ...,
         max_initial_timestamp: float = ...,
+        full_windows: bool = ...,
         word_timestamps: bool = ...,
         spans: Sequence[tuple[float, float]] = ...,
         threads: int = ...,
@@ -209,6 +210,8 @@ class TranscribeOptions:
     @property
     def max_initial_timestamp(self) -> float: ...
     @property
+    def full_windows(self) -> bool: ...
+    @property
     def word_timestamps(self) -> bool: ...
     @property
     def spans(self) -> list[tuple[float, float]]: ...
@@ -240,7 +243,9 @@ class ModelInfo:
 class Engine:
     """A loaded model; serves any number of threads at once."""
 
-    def __init__(self, path: str | PathLike[str], *, device: str = ...) -> None: ...
+    def __init__(
+        self, path: str | PathLike[str], *, device: str = ..., precision: str = ...
+    ) -> None: ...
     def transcribe(
         self,
         pcm: Buffer,

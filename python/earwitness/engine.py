@@ -33,17 +33,26 @@ class Engine:
     Args:
         model: name of a model in the catalogue, one of its aliases, or the path of a ggml file.
         device: `auto` (a GPU where there is one), `cpu` or `gpu`.
+        precision: on the CPU, `int8` (weights rounded to 8 bits: fast and small) or `float`
+            (weights in half precision, everything else in single). A GPU takes the weights as they
+            are in the file.
 
     Raises:
         ModelError: the model is unknown, cannot be fetched, or its file is damaged.
-        InvalidOptionError: there is no such device.
+        InvalidOptionError: there is no such device or precision.
     """
 
     __slots__ = ("_name", "_native")
 
-    def __init__(self, model: str | os.PathLike[str] = "base", *, device: str = "auto") -> None:
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "base",
+        *,
+        device: str = "auto",
+        precision: str = "int8",
+    ) -> None:
         self._name = os.fspath(model)
-        self._native = _core.Engine(_resolve(model), device=device)
+        self._native = _core.Engine(_resolve(model), device=device, precision=precision)
 
     def transcribe(
         self,

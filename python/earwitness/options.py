@@ -40,6 +40,7 @@ class OptionValues(TypedDict, total=False):
     condition_on_previous_text: bool
     suppress_non_speech: bool
     max_initial_timestamp: float
+    full_windows: bool
     word_timestamps: bool
     vad: bool
     spans: Sequence[tuple[float, float]]
@@ -134,6 +135,12 @@ class Options:
 
     max_initial_timestamp: float = 1.0
     """The first timestamp of a window is at most this many seconds in, 0 to 30. [OpenAI]"""
+
+    full_windows: bool = False
+    """Encode the silence after short audio at full length, as the reference does.
+
+    Slower, and hardly ever another text. A GPU always does.
+    """
 
     word_timestamps: bool = False
     """Give each word its time and confidence. [OpenAI]"""
@@ -233,6 +240,7 @@ class Options:
             condition_on_previous_text=self.condition_on_previous_text,
             suppress_non_speech=self.suppress_non_speech,
             max_initial_timestamp=float(self.max_initial_timestamp),
+            full_windows=self.full_windows,
             word_timestamps=self.word_timestamps or self.diarize,
             spans=self.spans,
             threads=_native_int("threads", self.threads),
@@ -280,6 +288,7 @@ _KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "condition_on_previous_text": _BOOL,
     "suppress_non_speech": _BOOL,
     "max_initial_timestamp": _NUMBER,
+    "full_windows": _BOOL,
     "word_timestamps": _BOOL,
     "vad": _BOOL,
     "diarize": _BOOL,

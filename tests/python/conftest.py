@@ -86,7 +86,7 @@ def data() -> Path:
 def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
     """What `earwitness transcribe` has for an engine."""
     made = Listener()
-    monkeypatch.setattr(transcribe_command, "_open_engine", lambda options, device: made)
+    monkeypatch.setattr(transcribe_command, "_open_engine", lambda *_: made)
     return made
 
 

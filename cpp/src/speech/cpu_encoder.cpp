@@ -78,30 +78,31 @@ void CpuNetwork::encode(const WindowMel& mel, int threads, Watch& watch) {
 
 // Whisper always sees a whole window, and invents text where it is cut to the sound. But silence is
 // the same everywhere save for its place: a few positions of it, each counted as often in every
-// softmax as the places that it stands for, do for the rest of the window.
+// softmax as the places that it stands for, do for the rest of the window. They grow with the
+// distance from the sound.
 void CpuNetwork::lay_out(int sound) {
-  constexpr double kGrowth =
-      1.2;  // from one position to the next; README, "Speed", has the figures
-  constexpr int kMostPlaces = 32;
-  silence_places_.clear();
+  constexpr double kGrowth = 1.2;  // README, "Benchmarks", has what it costs in words
+  constexpr double kMostPlaces = 32.0;
+  const int n_ctx = hparams().n_audio_ctx;
+  silence_.clear();
   silence_weights_.clear();
   n_sound_ = sound;
   double places = 1.0;
-  for (int place = sound; place < hparams().n_audio_ctx;) {
-    const int count = std::min(static_cast<int>(places), hparams().n_audio_ctx - place);
-    silence_places_.push_back(place + count / 2);
-    silence_weights_.push_back(static_cast<float>(std::log(count)));
+  for (int place = sound; place < n_ctx;) {
+    const int count = std::min(static_cast<int>(places), n_ctx - place);
+    silence_.push_back({place, count});
+    silence_weights_.push_back(std::log(static_cast<float>(count)));
     place += count;
-    places = std::min(places * kGrowth, static_cast<double>(kMostPlaces));
+    places = std::min(places * kGrowth, kMostPlaces);
   }
-  n_positions_ = sound + static_cast<int>(silence_places_.size());
+  n_positions_ = sound + static_cast<int>(silence_.size());
 }
 
 void CpuNetwork::convolve(const WindowMel& mel, Watch& watch) {
   const CpuWeights& w = *weights_;
   const int n_mels = w.hparams.n_mels;
   const int n_state = w.hparams.n_audio_state;
-  const bool silent_end = !silence_places_.empty();
+  const bool silent_end = !silence_.empty();
   const int positions = n_sound_ + (silent_end ? kSilentEnd : 0);
   const int frames = 2 * positions;
   mel_rows_.assign(at(frames + 2) * at(n_mels), 0.0F);
@@ -134,10 +135,15 @@ void CpuNetwork::convolve(const WindowMel& mel, Watch& watch) {
   const float* last = x_.data() + at(n_sound_ + kSilentEnd - 2) * state;
   const std::vector<float> silence(last, last + (silent_end ? n_state : 0));
   for (std::size_t i = 0; i < at(n_sound_) * state; ++i) x_[i] += w.audio_positions[i];
-  for (std::size_t i = 0; i < silence_places_.size(); ++i) {
-    const float* place = w.audio_positions.data() + at(silence_places_[i]) * state;
+  for (std::size_t i = 0; i < silence_.size(); ++i) {
+    // The mean of its places: a single one's fast waves would not cancel as those of all do.
     float* x = x_.data() + (at(n_sound_) + i) * state;
-    for (std::size_t j = 0; j < state; ++j) x[j] = silence[j] + place[j];
+    std::copy(silence.begin(), silence.end(), x);
+    const float share = 1.0F / static_cast<float>(silence_[i].count);
+    for (int place = silence_[i].first; place < silence_[i].first + silence_[i].count; ++place) {
+      const float* wave = w.audio_positions.data() + at(place) * state;
+      for (std::size_t j = 0; j < state; ++j) x[j] += wave[j] * share;
+    }
   }
 }
 

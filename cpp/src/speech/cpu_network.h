@@ -54,12 +54,15 @@ class CpuNetwork final : public Network {
   std::shared_ptr<const CpuWeights> weights_;
   std::unique_ptr<kernels::ThreadPool> pool_;
 
-  // Encoder. Its positions: those of sound, each its own; then some of silence, which stand for
-  // more the farther they are from the sound.
+  // Encoder. Its positions: those of sound, each its own; then some of silence.
+  struct Places {  // of the whole window, that one position of silence stands for
+    int first = 0;
+    int count = 0;
+  };
   int n_sound_ = 0;
   int n_positions_ = 0;
-  std::vector<int> silence_places_;     // in the whole window, of each position of silence
-  std::vector<float> silence_weights_;  // logarithms of how many places it stands for
+  std::vector<Places> silence_;
+  std::vector<float> silence_weights_;  // the logarithms of their counts
   kernels::FloatBuffer mel_rows_;       // [frames + 2][n_mels], a row of zeros at either end
   kernels::FloatBuffer conv_;           // [frames + 2][n_state], likewise
   kernels::FloatBuffer x_;              // [positions][n_state]

@@ -78,6 +78,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="standard input holds bare samples: 16 kHz, one channel, 16 bits, little-endian",
     )
     parser.add_argument("--device", help="auto, cpu or gpu (default auto)")
+    parser.add_argument("--precision", help="int8 or float, on the CPU (default int8)")
     _add_options(parser)
     parser.set_defaults(run=run, parser=parser)
 
@@ -164,6 +165,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         dest="suppress_non_speech",
         text="leave out notes, brackets and symbols that are not spoken",
     )
+    switch(
+        "--full-windows",
+        dest="full_windows",
+        text="encode the silence after short audio in full, as the reference does",
+    )
     add(
         "--max-initial-timestamp",
         dest="max_initial_timestamp",
@@ -196,7 +202,9 @@ def run(args: argparse.Namespace) -> int:
         jobs = plan(args, formats)
         if not jobs:
             return Exit.OK
-        engine = _open_engine(options, getattr(args, "device", "auto"))
+        engine = _open_engine(
+            options, getattr(args, "device", "auto"), getattr(args, "precision", "int8")
+        )
     except InvalidOptionError as error:
         usage_error(usage, error)
     except ModelError as error:
@@ -284,10 +292,10 @@ def _render(job: Job, transcript: TranscriptLike, name: str) -> str:
     return to_rttm(transcript, job.name) if name == "rttm" else render(transcript, name)
 
 
-def _open_engine(options: Options, device: str) -> Engine:
+def _open_engine(options: Options, device: str, precision: str) -> Engine:
     from earwitness.engine import Engine
 
-    return Engine(options.model, device=device)
+    return Engine(options.model, device=device, precision=precision)
 
 
 def _number_or_none(text: str) -> float | None:

@@ -97,6 +97,7 @@ class TranscriptionParams(TypedDict, total=False):
     condition_on_previous_text: bool
     suppress_non_speech: bool
     max_initial_timestamp: float
+    full_windows: bool
 
 
 # Fields of `Options` that a caller may set; the others are the client's affair.
@@ -112,6 +113,7 @@ _PASSED_ON: Final = (
     "condition_on_previous_text",
     "suppress_non_speech",
     "max_initial_timestamp",
+    "full_windows",
     "vad",
     "threads",
     "cancel",
