@@ -6,9 +6,9 @@
 FOLDER is searched for WAV files beside a TextGrid of the same name (tier `words`) or a
 `.words.json` (a list of word, start, end): each kind is one set. Hypothesis words are matched to
 reference words by edit distance on normalised text, and the errors of the matched words are printed
-for each set: mean and median of starts and ends, and the share of all starts and ends within 50, 100 and
-200 ms. A peer runs in the interpreter that its flag names; one that is not named, or fails, is
-skipped and said to be. The last table tells how often words of each confidence are right.
+for each set: mean and median of starts and ends, and the share of all starts and ends within 50,
+100 and 200 ms. A peer runs in the interpreter that its flag names; one that is not named, or
+fails, is skipped and said to be. The last table tells how often words of each confidence are right.
 """
 
 from __future__ import annotations
