@@ -32,8 +32,7 @@ void register_options(py::module_& m) {
                        std::optional<double> compression_ratio_threshold,
                        std::optional<double> no_speech_threshold, bool condition_on_previous_text,
                        bool suppress_non_speech, double max_initial_timestamp, bool full_windows,
-                       bool word_timestamps,
-                       const SpanPairs& spans, int threads) {
+                       bool word_timestamps, const SpanPairs& spans, int threads) {
              Options o;
              o.language = std::move(language);
              o.task = std::move(task);

@@ -30,8 +30,8 @@ struct ModelInfo {
 class Engine {
  public:
   // device: "auto" (a GPU where this build and machine have one, else the CPU), "cpu" or "gpu".
-  // precision, on the CPU: "int8" (weights rounded to 8 bits: fast and small) or "float" (weights in
-  // half precision, everything else in single). A GPU takes the weights as they are in the file.
+  // precision, on the CPU: "int8" (weights rounded to 8 bits: fast and small) or "float" (weights
+  // in half precision, everything else in single). A GPU takes the weights as they are in the file.
   // Throws ModelError if the file is not a whole, sound whisper.cpp model, InvalidOption if the
   // device or precision does not exist.
   explicit Engine(const std::filesystem::path& path, const std::string& device = "auto",

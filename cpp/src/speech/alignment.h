@@ -10,6 +10,9 @@ namespace earwitness::speech {
 
 std::vector<AttentionHead> alignment_heads(const Hyperparameters& hparams);
 
+// Seconds by which these heads look behind the sound; 0 for models on which it was not measured.
+double attention_lag(const Hyperparameters& hparams);
+
 // attention: [n_heads][n_tokens][n_ctx] probabilities, of which the first n_frames columns belong
 // to audio. Returns, for each token, the first column of its stretch on the cheapest monotonic path
 // (openai-whisper, timing.py: normalise over tokens, median over 7 frames, mean over heads, DTW).

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "speech/alignment.h"
+#include "speech/word_edges.h"
 #include "speech/words.h"
 
 namespace earwitness::speech {
@@ -229,7 +230,11 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& wind
                    n_ctx, n_frames, first_row);
   const double offset = static_cast<double>(begin) / kSampleRate;
   const double window_end = offset + static_cast<double>(n_done) / kSampleRate;
-  const auto time_of = [&](std::size_t token) { return offset + frames[token] * kFrame; };
+  const double lag = attention_lag(network_.hparams());
+  const auto time_of = [&](std::size_t token) {
+    return std::max(offset, offset + frames[token] * kFrame - lag);
+  };
+  const Loudness loudness(pcm_, begin, n_done);
 
   std::size_t at = 0;  // of the segment's first token among the window's text tokens
   double previous_end = offset;
@@ -244,11 +249,12 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& wind
       word.end = time_of(at + run.last);
       word.end = std::min(std::max(word.end, word.start + kShortestWord), window_end);
       word.start = std::min(word.start, word.end);
+      previous_end = word.end;
+      loudness.trim(word);
       for (std::size_t i = run.first; i < run.last; ++i) {
         word.confidence += std::exp(segment.tokens[i].logprob);
       }
       word.confidence /= static_cast<float>(run.last - run.first);
-      previous_end = word.end;
       segment.words.push_back(std::move(word));
     }
     at += segment.tokens.size();
