@@ -18,14 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from diarization_der import read_rttm
 from earwitness import Diarizer, SpeechFinder, load_audio
 
 Spans = Sequence[tuple[float, float]]
-
-
-def reference(path: Path) -> Spans:
-    rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
-    return [(float(r[3]), float(r[3]) + float(r[4])) for r in rows if r and r[0] == "SPEAKER"]
 
 
 def frames(spans: Spans, count: int) -> Any:
@@ -57,7 +53,7 @@ def main() -> None:
     for path in sorted(args.folder.glob("*.rttm")):
         pcm = load_audio(path.with_suffix(".wav"))
         count = len(pcm) // 160
-        wanted = frames(reference(path), count)
+        wanted = frames([turn[:2] for turn in read_rttm(path)], count)
         speech += wanted.sum()
         seconds += len(pcm) / 16000
         for name, find in systems.items():

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -152,27 +152,52 @@ def regions(
         )
         for (start, end), low, high in zip(speech, edges, edges[1:], strict=False)
     ]
-    best: list[tuple[int, int, int]] = [(0, 0, 0)]  # cost of the first n spans
+
+    def costs(last: int) -> Iterator[tuple[int, _Cost]]:
+        for first in range(last, -1, -1):
+            length = padded[last][1] - padded[first][0]
+            if length > limit and first < last:
+                return
+            gap = padded[first][0] - padded[first - 1][1] if first else 0
+            yield first, (-(-length // limit), length, -min(gap, _MOST_SILENCE))
+
+    return tuple(
+        (padded[first][0] / SAMPLE_RATE, padded[last][1] / SAMPLE_RATE)
+        for first, last in _cheapest(len(padded), costs)
+    )
+
+
+# Windows, samples that are heard, the silence at the cut, which is a gain: the first counts most.
+_Cost = tuple[int, int, int]
+
+
+def _cheapest(
+    count: int, costs: Callable[[int], Iterable[tuple[int, _Cost]]]
+) -> list[tuple[int, int]]:
+    """Groups of neighbours, as (first, last), whose costs add up to the least.
+
+    By dynamic programming over the item that a group begins with.
+
+    Args:
+        count: of the items.
+        costs: for the last item of a group, the first ones that it may have, with the group's cost.
+    """
+    best: list[_Cost] = [(0, 0, 0)]  # of the first n items
     begin: list[int] = [0]
-    for count, (_, end) in enumerate(padded, start=1):
-        choices = []
-        for first in range(count - 1, -1, -1):
-            length = end - padded[first][0]
-            if length > limit and first < count - 1:
-                break
-            windows, audio, silence = best[first]
-            gap = min(padded[first][0] - padded[first - 1][1], _MOST_SILENCE) if first else 0
-            cost = (windows + -(-length // limit), audio + length, silence - gap)
-            choices.append((cost, first))
+    for last in range(count):
+        choices: list[tuple[_Cost, int]] = []
+        for first, (windows, audio, silence) in costs(last):
+            before = best[first]
+            choices.append(((before[0] + windows, before[1] + audio, before[2] + silence), first))
         cost, first = min(choices)
         best.append(cost)
         begin.append(first)
-    found: list[tuple[float, float]] = []
-    at = len(padded)
+    groups: list[tuple[int, int]] = []
+    at = count
     while at > 0:
-        found.append((padded[begin[at]][0] / SAMPLE_RATE, padded[at - 1][1] / SAMPLE_RATE))
+        groups.append((begin[at], at - 1))
         at = begin[at]
-    return tuple(found[::-1])
+    return groups[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +257,12 @@ def _cut(stretch: Stretch, rules: ChunkRules) -> list[_Item]:
 def _pack(items: Sequence[_Item], rules: ChunkRules) -> list[tuple[int, int]]:
     """The first and last item of each chunk.
 
-    By dynamic programming over the item that a chunk begins with: fewest chunks, then least audio,
-    then the longest silences at the cuts. Only differences of positions count.
+    Fewest chunks, then least audio, then the longest silences at the cuts. Only differences of
+    positions count.
     """
     limit, padding = _samples(rules.limit), _samples(rules.padding)
-    best: list[tuple[int, int, int]] = [(0, 0, 0)]  # cost of the first n items
-    begin: list[int] = [0]
-    for last in range(len(items)):
-        choices = []
+
+    def costs(last: int) -> Iterator[tuple[int, _Cost]]:
         length = _side(items[last].cut_after, rules)
         for first in range(last, -1, -1):
             if first < last:
@@ -248,21 +271,13 @@ def _pack(items: Sequence[_Item], rules: ChunkRules) -> list[tuple[int, int]]:
             heard = length + _side(items[first].cut_before, rules)
             # Without a cut before it the chunk could only grow shorter by what is at its edge.
             if length > limit:
-                break
+                return
             if heard > limit:
                 continue
-            chunks, audio, silence = best[first]
             gap = items[first].start - items[first - 1].end if first else 0
-            choices.append(((chunks + 1, audio + heard, silence - min(gap, _MOST_SILENCE)), first))
-        cost, first = min(choices)
-        best.append(cost)
-        begin.append(first)
-    groups: list[tuple[int, int]] = []
-    at = len(items)
-    while at > 0:
-        groups.append((begin[at], at - 1))
-        at = begin[at]
-    return groups[::-1]
+            yield first, (1, heard, -min(gap, _MOST_SILENCE))
+
+    return _cheapest(len(items), costs)
 
 
 def _chunk(items: Sequence[_Item], first: int, last: int, total: int, rules: ChunkRules) -> Chunk:

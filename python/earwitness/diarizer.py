@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import threading
 from functools import cache
 from numbers import Real
@@ -12,6 +11,7 @@ from earwitness import _core
 from earwitness.errors import InvalidOptionError
 from earwitness.options import SAMPLE_RATE, Options
 from earwitness.pcm import samples_of
+from earwitness.shipped import shipped
 from earwitness.speakers import join_words as join_by_overlap
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ class Diarizer:
         if path is not None:
             self._native = _core.Diarizer(path)
             return
-        resource = importlib.resources.files("earwitness") / "data" / "diarizer.gguf"
-        with importlib.resources.as_file(resource) as shipped:
-            self._native = _core.Diarizer(shipped)
+        with shipped("diarizer.gguf") as weights:
+            self._native = _core.Diarizer(weights)
 
     def diarize(
         self,

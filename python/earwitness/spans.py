@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from earwitness import _core
 from earwitness.options import SAMPLE_RATE
 from earwitness.pcm import samples_of
+from earwitness.shipped import shipped
 
 if TYPE_CHECKING:
     import os
@@ -38,9 +38,8 @@ class SpeechFinder:
         if path is not None:
             self._native = _core.SpeechFinder(path)
             return
-        resource = importlib.resources.files("earwitness") / "data" / "silero-vad.bin"
-        with importlib.resources.as_file(resource) as shipped:
-            self._native = _core.SpeechFinder(shipped)
+        with shipped("silero-vad.bin") as weights:
+            self._native = _core.SpeechFinder(weights)
 
     def find(
         self,

@@ -29,4 +29,11 @@ template <typename T>
 using AlignedVector = std::vector<T, CacheLineAllocator<T>>;
 using FloatBuffer = AlignedVector<float>;
 
+// Makes room for n elements at least; new ones are 0.
+template <typename T>
+T* grow(AlignedVector<T>& buffer, std::ptrdiff_t n) {
+  if (buffer.size() < static_cast<std::size_t>(n)) buffer.resize(static_cast<std::size_t>(n));
+  return buffer.data();
+}
+
 }  // namespace earwitness::kernels

@@ -76,20 +76,7 @@ inline void store_int16(V x, std::int16_t* p) {
 #include "kernels/transformer_impl.h"
 #include "kernels/whole_numbers_impl.h"
 
-constexpr Kernels kTable{EARWITNESS_NAME,
-                         panel,
-                         row,
-                         integer_panel,
-                         integer_row,
-                         quantize,
-                         exponential_weights,
-                         lstm,
-                         scale_shift_relu,
-                         sum_difference,
-                         layer_norm,
-                         gelu,
-                         softmax,
-                         log_sum_exp};
+constexpr Kernels kTable = table(EARWITNESS_NAME);
 
 }  // namespace
 

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "kernels/half.h"
-#include "kernels/rounding.h"
 
 namespace earwitness::kernels {
 namespace {
@@ -61,18 +60,11 @@ void PackedMatrix::set_row(int output, const float* weights) {
     }
     return;
   }
-  float top = 0.0F;
-  float broken = 0.0F;  // not a number where a weight is not finite, so that no output can be
-  for (int i = 0; i < inputs_; ++i) {
-    top = std::max(top, std::abs(weights[i]));
-    broken += weights[i] * 0.0F;
-  }
-  scales_[size(output)] = top / kMostInteger + broken;
-  const float inverse = top > 0.0F && broken == 0.0F ? kMostInteger / top : 0.0F;
+  AlignedVector<std::int16_t> numbers(size(pairs()) * 2, 0);
+  scales_[size(output)] = active_kernels().quantize(weights, inputs_, kMostInteger, numbers.data());
   std::int8_t* out = integers_.data() + (panel * size(pairs()) * kPanel + column) * 2;
-  for (int i = 0; i < inputs_; ++i) {
-    out[size(i / 2) * 2 * kPanel + size(i % 2)] =
-        static_cast<std::int8_t>(to_nearest(weights[i] * inverse));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    out[i / 2 * 2 * kPanel + i % 2] = static_cast<std::int8_t>(numbers[i]);
   }
 }
 
@@ -137,6 +129,11 @@ struct Panels {
   }
 };
 
+// Whether the inner loops for a single row can do it.
+bool lone(int rows, const Epilogue& epilogue) {
+  return rows == 1 && !epilogue.accumulate && epilogue.negative_slope == 1.0F;
+}
+
 void float_row(const Rows& rows, const PackedMatrix& b, const Panels& panels,
                const Epilogue& epilogue) {
   const int column = panels.column();
@@ -186,7 +183,7 @@ void integer_rows(const Rows& rows, int count, const LeftOperand& a, const Packe
   const std::size_t stride = size(b.pairs()) * 2;
   // Kept from call to call: a block would be cleared for every product otherwise.
   thread_local AlignedVector<std::int16_t> integers;
-  if (integers.size() < size(kRowBlock) * stride) integers.resize(size(kRowBlock) * stride);
+  grow(integers, std::ptrdiff_t{kRowBlock} * static_cast<std::ptrdiff_t>(stride));
   float scales[kRowBlock];
   std::vector<float> gathered(a.segments == 1 ? 0 : size(b.inputs()));
   const int length = b.inputs() / a.segments;
@@ -202,7 +199,7 @@ void integer_rows(const Rows& rows, int count, const LeftOperand& a, const Packe
     scales[r] = isa.quantize(row, b.inputs(), b.integer_limit(), out);
     if (b.inputs() % 2 != 0) out[b.inputs()] = 0;
   }
-  if (count == 1 && !epilogue.accumulate && epilogue.negative_slope == 1.0F) {
+  if (lone(count, epilogue)) {
     const int column = panels.column();
     isa.integer_row({.a = integers.data(),
                      .a_scale = scales[0],
@@ -242,8 +239,7 @@ void multiply(const LeftOperand& a, int first, int count, const PackedMatrix& b,
     const Rows rows(a, row, n, c, epilogue);
     if (integers) {
       integer_rows(rows, n, a, b, panels, epilogue);
-    } else if (count == 1 && a.segments == 1 && !epilogue.accumulate &&
-               epilogue.negative_slope == 1.0F) {
+    } else if (a.segments == 1 && lone(n, epilogue)) {
       float_row(rows, b, panels, epilogue);
     } else {
       float_rows(rows, n, a, b, panels, epilogue);

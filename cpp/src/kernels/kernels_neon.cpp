@@ -66,20 +66,7 @@ inline void store_int16(V x, std::int16_t* p) { vst1_s16(p, vqmovn_s32(vcvtnq_s3
 #include "kernels/transformer_impl.h"
 #include "kernels/whole_numbers_impl.h"
 
-constexpr Kernels kTable{"neon",
-                         panel,
-                         row,
-                         integer_panel,
-                         integer_row,
-                         quantize,
-                         exponential_weights,
-                         lstm,
-                         scale_shift_relu,
-                         sum_difference,
-                         layer_norm,
-                         gelu,
-                         softmax,
-                         log_sum_exp};
+constexpr Kernels kTable = table("neon");
 
 }  // namespace
 

@@ -183,3 +183,21 @@ float exponential_weights(const float* x, int n, float limit, std::int16_t* out)
   }
   return sum;
 }
+
+// All of the set.
+constexpr Kernels table(const char* name) {
+  return {.name = name,
+          .panel = panel,
+          .row = row,
+          .integer_panel = integer_panel,
+          .integer_row = integer_row,
+          .quantize = quantize,
+          .exponential_weights = exponential_weights,
+          .lstm = lstm,
+          .scale_shift_relu = scale_shift_relu,
+          .sum_difference = sum_difference,
+          .layer_norm = layer_norm,
+          .gelu = gelu,
+          .softmax = softmax,
+          .log_sum_exp = log_sum_exp};
+}

@@ -169,14 +169,6 @@ std::vector<float> middle_tap(const std::vector<float>& weights, int outputs, in
 
 float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
-// Makes room for `size` floats, which are zero when it is new.
-float* room(kernels::FloatBuffer& buffer, int size) {
-  if (buffer.size() < static_cast<std::size_t>(size)) {
-    buffer.assign(static_cast<std::size_t>(size), 0.0F);
-  }
-  return buffer.data();
-}
-
 }  // namespace
 
 Silero::Silero(const std::filesystem::path& path) {
@@ -209,7 +201,7 @@ Silero::Silero(const std::filesystem::path& path) {
 
 void Silero::run(const float* samples, int count, SileroState& state, SileroScratch& scratch,
                  float* probabilities) const {
-  float* input = room(scratch.input, kBatch * kInput);
+  float* input = kernels::grow(scratch.input, kBatch * kInput);
   for (int frame = 0; frame < count; ++frame) {
     const float* own = samples + frame * kSpeechFrame;
     float* to = input + frame * kInput;
@@ -229,12 +221,12 @@ void Silero::run_padded(const float* input, int count, SileroState& state, Siler
                         float* probabilities) const {
   constexpr kernels::Epilogue kRelu{.negative_slope = 0.0F};
   const int steps = count * kSteps;
-  float* spectrum = room(scratch.spectrum, kBatch * kSteps * 2 * kBins);
+  float* spectrum = kernels::grow(scratch.spectrum, kBatch * kSteps * 2 * kBins);
   kernels::gemm_rows({input, {kHop, kSteps, kInput}}, 0, steps, stft_, {spectrum, {2 * kBins}}, {});
 
   // Each convolution's input has a step of zeros before and after each frame's; those are written
   // once, when the memory is new, and never touched again.
-  float* magnitude = room(scratch.magnitude, kBatch * (kSteps + 2) * kBins);
+  float* magnitude = kernels::grow(scratch.magnitude, kBatch * (kSteps + 2) * kBins);
   for (int step = 0; step < steps; ++step) {
     const float* real = spectrum + step * 2 * kBins;
     float* to = magnitude + (step / kSteps * (kSteps + 2) + step % kSteps + 1) * kBins;
@@ -245,18 +237,18 @@ void Silero::run_padded(const float* input, int count, SileroState& state, Siler
   constexpr int kFirst = kWidths[1];
   constexpr int kSecond = kWidths[2];
   constexpr int kThird = kWidths[3];
-  float* first = room(scratch.first, kBatch * (kSteps + 2) * kFirst);
+  float* first = kernels::grow(scratch.first, kBatch * (kSteps + 2) * kFirst);
   kernels::gemm_rows({magnitude, {kBins, kSteps, (kSteps + 2) * kBins}}, 0, steps, convolutions_[0],
                      {first + kFirst, {kFirst, kSteps, (kSteps + 2) * kFirst}}, kRelu);
   // Stride 2: four steps become two, and those one.
-  float* second = room(scratch.second, kBatch * 4 * kSecond);
+  float* second = kernels::grow(scratch.second, kBatch * 4 * kSecond);
   kernels::gemm_rows({first, {2 * kFirst, 2, (kSteps + 2) * kFirst}}, 0, count * 2,
                      convolutions_[1], {second + kSecond, {kSecond, 2, 4 * kSecond}}, kRelu);
-  float* third = room(scratch.third, kBatch * kThird);
+  float* third = kernels::grow(scratch.third, kBatch * kThird);
   kernels::gemm_rows({second, {4 * kSecond}}, 0, count, convolutions_[2], {third, {kThird}}, kRelu);
-  float* fourth = room(scratch.fourth, kBatch * kLstmSize);
+  float* fourth = kernels::grow(scratch.fourth, kBatch * kLstmSize);
   kernels::gemm_rows({third, {kThird}}, 0, count, convolutions_[3], {fourth, {kLstmSize}}, kRelu);
-  float* gates = room(scratch.gates, kBatch * kGates);
+  float* gates = kernels::grow(scratch.gates, kBatch * kGates);
   kernels::gemm_rows({fourth, {kLstmSize}}, 0, count, lstm_input_, {gates, {kGates}}, {});
 
   const kernels::Kernels& isa = kernels::active_kernels();

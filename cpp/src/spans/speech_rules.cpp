@@ -4,8 +4,8 @@
 #include <cmath>
 #include <string>
 
-#include "earwitness/error.h"
 #include "earwitness/spans.h"
+#include "runtime/check.h"
 
 namespace earwitness {
 namespace {
@@ -13,20 +13,13 @@ namespace {
 constexpr double kHysteresis = 0.15;
 constexpr double kLowest = 0.01;  // of the lower threshold
 
-void check(const char* field, double value, double most) {
-  if (!(value >= 0.0 && value <= most)) {
-    throw InvalidOption(std::string(field) + " is " + std::to_string(value) +
-                        "; it must be within 0 to " + std::to_string(static_cast<int>(most)));
-  }
-}
-
 }  // namespace
 
 void SpeechRules::validate() const {
-  check("threshold", threshold, 1.0);
-  check("padding", padding, 10.0);
-  check("min_silence", min_silence, 30.0);
-  check("min_speech", min_speech, 30.0);
+  check_range("threshold", threshold, 0.0, 1.0);
+  check_range("padding", padding, 0.0, 10.0);
+  check_range("min_silence", min_silence, 0.0, 30.0);
+  check_range("min_speech", min_speech, 0.0, 30.0);
 }
 
 std::vector<Span> speech_spans(std::span<const float> probabilities, double duration,

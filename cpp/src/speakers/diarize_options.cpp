@@ -4,28 +4,16 @@
 #include "earwitness/diarize.h"
 #include "earwitness/error.h"
 #include "kernels/thread_pool.h"
+#include "runtime/check.h"
 
 namespace earwitness {
 namespace {
 
-constexpr int kMostThreads = 256;
 constexpr double kShortRecording = 120.0;  // seconds
 
 // 0 stands for "not bound", which is not among what is said to be allowed.
 void check_speakers(const char* field, int value) {
-  if (value < 0 || value > DiarizeOptions::kMostSpeakers) {
-    throw InvalidOption(std::string(field) + " is " + std::to_string(value) +
-                        "; it must be within 1 to " +
-                        std::to_string(DiarizeOptions::kMostSpeakers));
-  }
-}
-
-void check_within(const char* field, int value, int low, int high) {
-  if (value < low || value > high) {
-    throw InvalidOption(std::string(field) + " is " + std::to_string(value) +
-                        "; it must be within " + std::to_string(low) + " to " +
-                        std::to_string(high));
-  }
+  if (value != 0) check_range(field, value, 1, DiarizeOptions::kMostSpeakers);
 }
 
 }  // namespace
@@ -34,7 +22,7 @@ void DiarizeOptions::validate() const {
   check_speakers("min_speakers", min_speakers);
   check_speakers("max_speakers", max_speakers);
   check_speakers("num_speakers", num_speakers);
-  check_within("threads", threads, 0, kMostThreads);
+  check_threads(threads);
   if (max_speakers > 0 && min_speakers > max_speakers) {
     throw InvalidOption("min_speakers is " + std::to_string(min_speakers) +
                         ", more than max_speakers " + std::to_string(max_speakers));

@@ -13,10 +13,6 @@ using kernels::gemm_rows;
 
 std::size_t at(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
-void resize(kernels::FloatBuffer& buffer, std::ptrdiff_t n) {
-  if (buffer.size() < at(n)) buffer.resize(at(n));
-}
-
 }  // namespace
 
 // One run of the decoder: n_tokens new tokens in each of n_sequences, sequence after sequence.
@@ -106,14 +102,14 @@ std::span<const float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
   const CpuWeights& w = *weights_;
   const int n_state = hparams().n_text_state;
   const int n = pass.total();
-  resize(y_, std::ptrdiff_t{n} * n_state);
-  resize(normed_, std::ptrdiff_t{n} * n_state);
-  resize(projected_, std::ptrdiff_t{n} * 3 * n_state);
-  resize(attended_, std::ptrdiff_t{n} * n_state);
-  resize(hidden_, std::ptrdiff_t{n} * 4 * n_state);
-  resize(attention_scratch_, static_cast<std::ptrdiff_t>(kernels::attention_scratch(
-                                 std::max(hparams().n_audio_ctx, hparams().n_text_ctx),
-                                 n_state / hparams().n_text_head)));
+  kernels::grow(y_, std::ptrdiff_t{n} * n_state);
+  kernels::grow(normed_, std::ptrdiff_t{n} * n_state);
+  kernels::grow(projected_, std::ptrdiff_t{n} * 3 * n_state);
+  kernels::grow(attended_, std::ptrdiff_t{n} * n_state);
+  kernels::grow(hidden_, std::ptrdiff_t{n} * 4 * n_state);
+  kernels::grow(attention_scratch_, static_cast<std::ptrdiff_t>(kernels::attention_scratch(
+                                        std::max(hparams().n_audio_ctx, hparams().n_text_ctx),
+                                        n_state / hparams().n_text_head)));
 
   for (int i = 0; i < n; ++i) {
     const int token = pass.tokens[at(i)];
@@ -182,7 +178,7 @@ void CpuNetwork::cross_attention(const CpuCrossAttention& w, std::size_t layer, 
       const bool wanted = std::any_of(
           pass.heads.begin(), pass.heads.end(),
           [&](const AttentionHead& h) { return at(h.layer) == layer && h.head == head; });
-      if (wanted) resize(probabilities_, std::ptrdiff_t{rows} * n_positions_);
+      if (wanted) kernels::grow(probabilities_, std::ptrdiff_t{rows} * n_positions_);
       std::visit(
           [&](const auto& kv) {
             kernels::attend(projected_.data() + offset, n_state, rows, kv, head, positions(),
@@ -221,7 +217,7 @@ std::span<const float> CpuNetwork::logits(std::span<const int> rows, Watch& watc
   const CpuWeights& w = *weights_;
   const int n_state = hparams().n_text_state;
   const int n_vocab = hparams().n_vocab;
-  resize(normed_, std::ssize(rows) * n_state);  // a row may be wanted twice
+  kernels::grow(normed_, std::ssize(rows) * n_state);  // a row may be wanted twice
   for (std::size_t i = 0; i < rows.size(); ++i) {
     active_kernels().layer_norm(y_.data() + at(rows[i]) * at(n_state), w.decoder_norm.weight.data(),
                                 w.decoder_norm.bias.data(), normed_.data() + i * at(n_state),

@@ -18,24 +18,8 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[float], None]
 
     Gives None where there is nobody to see a bar.
     """
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(
-        total=100.0,
-        desc=title,
-        file=sys.stderr,
-        leave=False,
-        dynamic_ncols=True,
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
-    ) as bar:
-
-        def advance(share: float) -> None:
-            bar.update(100.0 * share - bar.n)
-
-        yield advance
+    with FilesDisplay(1, quiet=quiet) as display:
+        yield display.next_file(title)
 
 
 class FilesDisplay:
