@@ -65,87 +65,182 @@ TEST(whole_numbers_do_not_hide_what_is_not_finite) {
   CHECK(std::isnan(y[0]));
 }
 
-TEST(all_sets_agree_on_whole_numbers) {
+// The definition of the layouts, number by number.
+class Packed {
+ public:
+  Packed(Layout layout, int inputs)
+      : layout_(layout),
+        padded_(padded_inputs(layout, inputs)),
+        stride_(row_stride(layout, padded_)) {}
+
+  int padded() const { return padded_; }
+  std::ptrdiff_t stride() const { return stride_; }
+  IntegerRow row(std::int16_t* data) const { return {data, padded_, stride_}; }
+
+  std::int16_t left(const std::int16_t* row, int k) const {
+    if (layout_ == Layout::kPairs) return row[k];
+    const auto* bytes = reinterpret_cast<const unsigned char*>(row);
+    return static_cast<std::int16_t>(bytes[k] | bytes[stride_ + k] << 8);
+  }
+  void set_left(std::int16_t* row, int k, int x) const {
+    if (layout_ == Layout::kPairs) {
+      row[k] = static_cast<std::int16_t>(x);
+    } else {
+      auto* bytes = reinterpret_cast<unsigned char*>(row);
+      bytes[k] = static_cast<unsigned char>(x & 255);
+      bytes[stride_ + k] = static_cast<unsigned char>((x >> 8) & 255);
+    }
+  }
+  void set_right(std::int8_t* panel, int k, int column, int x) const {
+    const int group = group_of(layout_);
+    panel[k / group * group * kPanel + column * group + k % group] = static_cast<std::int8_t>(x);
+  }
+  void set_right(std::int16_t* panel, int k, int column, int x) const {
+    if (layout_ == Layout::kPairs) {
+      panel[(k / 2 * kPanel + column) * 2 + k % 2] = static_cast<std::int16_t>(x);
+    } else {
+      auto* bytes = reinterpret_cast<unsigned char*>(panel) + k / 4 * 128 + column * 4 + k % 4;
+      bytes[0] = static_cast<unsigned char>(x & 255);
+      bytes[64] = static_cast<unsigned char>((x >> 8) & 255);
+    }
+  }
+
+ private:
+  Layout layout_;
+  int padded_;
+  std::ptrdiff_t stride_;
+};
+
+TEST(all_sets_round_rows_alike) {
   constexpr int kInputs = 37;
   const auto x = noise(kInputs, 5);
+  const std::vector<float> zeros(kInputs, 0.0F);
   for (const Kernels* isa : available()) {
-    std::int16_t whole[kInputs];
-    const float scale = isa->quantize(x.data(), kInputs, 1000.0F, whole);
-    std::int16_t weights[kInputs];
-    const float sum = isa->exponential_weights(x.data(), kInputs, 8191.0F, weights);
+    const Packed packed(isa->layout, kInputs);
+    std::vector<std::int16_t> words(kInputs);
+    std::vector<std::int16_t> row(static_cast<std::size_t>(packed.stride()), 99);
+    std::vector<std::int16_t> weights(row);
+    const float scale = isa->quantize_row(x.data(), kInputs, 1000.0F, packed.row(row.data()));
+    CHECK(isa->quantize(x.data(), kInputs, 1000.0F, words.data()) == scale);
+    const float sum = isa->exponential_row(x.data(), kInputs, 8191.0F, packed.row(weights.data()));
     const float top = *std::max_element(x.begin(), x.end());
     double total = 0.0;
-    for (std::size_t i = 0; i < kInputs; ++i) {
-      CHECK_NEAR(static_cast<float>(whole[i]) * scale, x[i], 0.51F * scale);
-      CHECK_NEAR(weights[i], 8191.0 * std::exp(static_cast<double>(x[i] - top)), 1.0);
-      total += weights[i];
+    int most = 0;
+    for (int k = 0; k < packed.padded(); ++k) {
+      const auto i = static_cast<std::size_t>(k);
+      const int number = packed.left(row.data(), k);
+      const int weight = packed.left(weights.data(), k);
+      if (k >= kInputs) {
+        CHECK(number == 0 && weight == 0);
+        continue;
+      }
+      CHECK(number == words[i]);
+      CHECK_NEAR(static_cast<float>(number) * scale, x[i], 0.51F * scale);
+      CHECK_NEAR(weight, 8191.0 * std::exp(static_cast<double>(x[i] - top)), 1.0);
+      total += weight;
+      most = std::max(most, weight);
     }
     CHECK_NEAR(sum, total, 0.0);
-    CHECK(*std::max_element(weights, weights + kInputs) == 8191);
-    const float zeros[kInputs] = {};
-    CHECK(isa->quantize(zeros, kInputs, 1000.0F, whole) == 0.0F);
-    CHECK(whole[kInputs - 1] == 0);
+    CHECK(most == 8191);
+    CHECK(isa->quantize_row(zeros.data(), kInputs, 1000.0F, packed.row(row.data())) == 0.0F);
+    CHECK(packed.left(row.data(), kInputs - 1) == 0);
+  }
+}
 
-    // One tile of every height, and the row by itself: the sums are the same to the last bit.
-    constexpr int kRows = 17;
-    constexpr int kPairs = 9;
-    std::vector<std::int16_t> a(kRows * 2 * kPairs);
-    std::vector<std::int8_t> b(kPairs * kPanel * 2);
-    for (std::size_t i = 0; i < a.size(); ++i)
-      a[i] = static_cast<std::int16_t>(i * 7919 % 20001 - 10000);
-    for (std::size_t i = 0; i < b.size(); ++i)
-      b[i] = static_cast<std::int8_t>(i * 104729 % 255 - 127);
-    const std::vector<std::int16_t> wide(b.begin(), b.end());
-    const std::vector<float> ones(kRows > kPanel ? kRows : kPanel, 1.0F);
-    const std::vector<float> zero(kPanel, 0.0F);
-    for (int rows = 1; rows <= kRows; ++rows) {
-      for (const int columns : {kPanel, 5}) {
-        std::vector<float> c(kRows * kPanel), c_wide(kRows * kPanel), c_row(kPanel);
-        float* c_rows[kRows];
-        float* wide_rows[kRows];
-        for (int r = 0; r < kRows; ++r) {
-          c_rows[r] = c.data() + r * kPanel;
-          wide_rows[r] = c_wide.data() + r * kPanel;
+// Values as the right operand of 16 bits, a group of positions at a time.
+TEST(all_sets_pack_groups_alike) {
+  const auto x = noise(4 * kPanel, 6);
+  const std::vector<float> factors(kPanel, 2047.0F);
+  for (const Kernels* isa : available()) {
+    const int group = group_of(isa->layout);
+    const Packed packed(isa->layout, group);
+    for (int rows = 1; rows <= group; ++rows) {
+      std::vector<std::int16_t> want(static_cast<std::size_t>(group * kPanel), 0);
+      std::vector<std::int16_t> got(want.size(), 99);
+      isa->pack_group(x.data(), kPanel, rows, factors.data(), got.data());
+      for (int r = 0; r < rows; ++r) {
+        for (int j = 0; j < kPanel; ++j) {
+          const double value = static_cast<double>(x[static_cast<std::size_t>(r * kPanel + j)]);
+          packed.set_right(want.data(), r, j, static_cast<int>(std::lround(value * 2047.0)));
         }
-        IntegerTask task{};
-        task.a = a.data();
-        task.a_stride = 2 * kPairs;
-        task.a_scales = ones.data();
-        task.c = c_rows;
-        task.rows = rows;
-        task.columns = columns;
-        task.pairs = kPairs;
-        task.b = b.data();
-        task.b_scales = ones.data();
-        task.bias = zero.data();
-        task.negative_slope = 1.0F;
-        isa->integer_panel(task);
-        task.b = nullptr;
-        task.b_wide = wide.data();
-        task.c = wide_rows;
-        isa->integer_panel(task);
-        for (int r = 0; r < rows; ++r) {
-          IntegerRowTask alone{};
-          alone.a = a.data() + r * 2 * kPairs;
-          alone.a_scale = 1.0F;
-          alone.c = c_row.data();
-          alone.pairs = kPairs;
-          alone.panels = 1;
-          alone.columns = columns;
-          alone.b = b.data();
-          alone.b_scales = ones.data();
-          alone.bias = zero.data();
-          isa->integer_row(alone);
-          for (int j = 0; j < columns; ++j) {
-            long want = 0;
-            for (int k = 0; k < 2 * kPairs; ++k) {
-              want += long{a[static_cast<std::size_t>(r * 2 * kPairs + k)]} *
-                      b[static_cast<std::size_t>((k / 2 * kPanel + j) * 2 + k % 2)];
+      }
+      CHECK(got == want);
+    }
+  }
+}
+
+// Tiles of every height, whole and broken panels, and the row by itself: sums are exact.
+TEST(all_sets_agree_on_whole_numbers) {
+  constexpr int kRows = 17;
+  constexpr int kRoom = 32;  // rows up to a multiple of 16
+  const std::vector<float> ones(3 * kPanel, 1.0F);
+  for (const Kernels* isa : available()) {
+    for (const int inputs : {18, 150}) {
+      const Packed packed(isa->layout, inputs);
+      const auto left = [](int r, int k) { return (r * 311 + k) * 7919 % 20001 - 10000; };
+      const auto right = [](int k, int j) { return (k * 53 + j) * 10473 % 255 - 127; };
+      std::vector<std::int16_t> a(static_cast<std::size_t>(kRoom * packed.stride()));
+      const std::ptrdiff_t panel = std::ptrdiff_t{packed.padded()} * kPanel;
+      std::vector<std::int8_t> b(static_cast<std::size_t>(3 * panel));
+      std::vector<std::int16_t> wide(b.size());
+      for (int k = 0; k < inputs; ++k) {
+        for (int r = 0; r < kRows; ++r) {
+          packed.set_left(a.data() + r * packed.stride(), k, left(r, k));
+        }
+        for (int j = 0; j < 3 * kPanel; ++j) {
+          packed.set_right(b.data() + j / kPanel * panel, k, j % kPanel, right(k, j));
+          packed.set_right(wide.data() + j / kPanel * panel, k, j % kPanel, right(k, j));
+        }
+      }
+      for (int rows = 1; rows <= kRows; ++rows) {
+        for (const int columns : {3 * kPanel, 2 * kPanel, kPanel + 5, 5}) {
+          std::vector<float> c(kRows * 3 * kPanel, 1.0F), c_wide(c), c_row(c);
+          float* c_rows[kRows];
+          float* wide_rows[kRows];
+          for (int r = 0; r < kRows; ++r) {
+            c_rows[r] = c.data() + r * 3 * kPanel;
+            wide_rows[r] = c_wide.data() + r * 3 * kPanel;
+          }
+          IntegerTask task{};
+          task.a = a.data();
+          task.a_stride = packed.stride();
+          task.a_scales = ones.data();
+          task.c = c_rows;
+          task.rows = rows;
+          task.columns = columns;
+          task.inputs = packed.padded();
+          task.b = b.data();
+          task.b_stride = panel;
+          task.b_scales = ones.data();
+          task.negative_slope = 1.0F;
+          isa->integer_panels(task);
+          task.b = nullptr;
+          task.b_wide = wide.data();
+          task.c = wide_rows;
+          task.accumulate = true;
+          isa->integer_panels(task);
+          for (int r = 0; r < rows; ++r) {
+            const std::vector<float> bias(3 * kPanel, 0.0F);
+            IntegerRowTask alone{};
+            alone.a = a.data() + r * packed.stride();
+            alone.a_stride = packed.stride();
+            alone.a_scale = 1.0F;
+            alone.c = c_row.data();
+            alone.inputs = packed.padded();
+            alone.columns = columns;
+            alone.b = b.data();
+            alone.b_scales = ones.data();
+            alone.bias = bias.data();
+            isa->integer_row(alone);
+            for (int j = 0; j < 3 * kPanel; ++j) {
+              long want = 0;
+              for (int k = 0; k < inputs; ++k) want += long{left(r, k)} * right(k, j);
+              const bool in = j < columns;
+              const auto at = static_cast<std::size_t>(r * 3 * kPanel + j);
+              CHECK(c[at] == (in ? static_cast<float>(want) : 1.0F));
+              CHECK(c_wide[at] == (in ? 1.0F + static_cast<float>(want) : 1.0F));
+              CHECK(c_row[static_cast<std::size_t>(j)] == (in ? static_cast<float>(want) : 1.0F));
             }
-            const auto at = static_cast<std::size_t>(r * kPanel + j);
-            CHECK(c[at] == static_cast<float>(want));
-            CHECK(c_wide[at] == static_cast<float>(want));
-            CHECK(c_row[static_cast<std::size_t>(j)] == static_cast<float>(want));
           }
         }
       }

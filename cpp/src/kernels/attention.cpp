@@ -1,7 +1,6 @@
 #include "kernels/attention.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 namespace earwitness::kernels {
@@ -21,12 +20,6 @@ constexpr int kWeightBlock = 128;
 constexpr float kMostWeight = 8191.0F;
 constexpr float kMostValue = 2047.0F;
 static_assert(8191.0 * 2047.0 * kWeightBlock < 2147483648.0);
-
-// To the nearest whole number, ties to even, for |x| < 2^15: adding 1.5 * 2^23 leaves it in the
-// last bits of the sum. Every compiler turns this into vector code, unlike std::nearbyint.
-std::int16_t to_nearest(float x) {
-  return static_cast<std::int16_t>(std::bit_cast<std::uint32_t>(x + 0x1.8p23F) & 0xFFFFU);
-}
 
 float key_limit(int head_size) {
   return std::min(32767.0F,
@@ -83,41 +76,49 @@ void KeyValues::copy_from(const KeyValues& other, int count) {
 
 IntegerKeyValues::IntegerKeyValues(int heads, int head_size, int capacity)
     : head_size_(head_size),
-      padded_size_(whole_panels(head_size)),
-      padded_(size(whole_panels(capacity))),
-      keys_(size(heads) * size(padded_size_) * padded_, 0),
-      values_(size(heads) * size(padded_size_) * padded_, 0),
-      key_scales_(size(heads) * padded_, 0.0F),
-      value_scales_(size(heads) * size(padded_size_), 0.0F) {}
+      key_size_(padded_inputs(active_kernels().layout, head_size)),
+      value_size_(whole_panels(head_size)),
+      capacity_((capacity + kWeightBlock - 1) / kWeightBlock * kWeightBlock),
+      keys_(size(heads) * size(key_size_) * size(capacity_), 0),
+      values_(size(heads) * size(value_size_) * size(capacity_), 0),
+      key_scales_(size(heads) * size(capacity_), 0.0F),
+      value_scales_(size(heads) * size(value_size_), 0.0F) {}
 
 const std::int16_t* IntegerKeyValues::keys(int head) const {
-  return keys_.data() + size(head) * size(padded_size_) * padded_;
+  return keys_.data() + size(head) * size(key_size_) * size(capacity_);
 }
 
 const std::int16_t* IntegerKeyValues::values(int head) const {
-  return values_.data() + size(head) * size(padded_size_) * padded_;
+  return values_.data() + size(head) * size(value_size_) * size(capacity_);
 }
 
 const float* IntegerKeyValues::key_scales(int head) const {
-  return key_scales_.data() + size(head) * padded_;
+  return key_scales_.data() + size(head) * size(capacity_);
 }
 
 const float* IntegerKeyValues::value_scales(int head) const {
-  return value_scales_.data() + size(head) * size(padded_size_);
+  return value_scales_.data() + size(head) * size(value_size_);
 }
 
 void IntegerKeyValues::store(int head, int count, const float* key, const float* value,
                              std::ptrdiff_t stride) {
   const Kernels& isa = active_kernels();
-  const std::size_t from = size(head) * size(padded_size_) * padded_;
-  std::int16_t numbers[kMostHeadSize] = {};
-  const int pairs = (head_size_ + 1) / 2;
+  const int group = group_of(isa.layout);
+  // A position's group of inputs is 4 bytes of a panel, or as many of two planes.
+  const int planes = group / 2;
+  alignas(64) std::int16_t numbers[kMostHeadSize] = {};
+  std::int16_t* keys = keys_.data() + size(head) * size(key_size_) * size(capacity_);
   for (int i = 0; i < count; ++i) {
-    key_scales_[size(head) * padded_ + size(i)] =
-        isa.quantize(key + i * stride, head_size_, key_limit(head_size_), numbers);
-    std::int16_t* out =
-        keys_.data() + from + (size(i / kPanel) * size(pairs) * kPanel + size(i % kPanel)) * 2;
-    for (int p = 0; p < pairs; ++p) std::copy_n(numbers + 2 * p, 2, out + size(p) * 2 * kPanel);
+    key_scales_[size(head) * size(capacity_) + size(i)] = isa.quantize_row(
+        key + i * stride, head_size_, key_limit(head_size_), {numbers, key_size_, key_size_});
+    std::int16_t* panel = keys + size(i / kPanel) * size(key_size_) * kPanel;
+    for (int plane = 0; plane < planes; ++plane) {
+      const std::int16_t* from = numbers + plane * key_size_ / 2;
+      std::int16_t* out = panel + (plane * kPanel + i % kPanel) * 2;
+      for (int k = 0; k < key_size_ / group; ++k) {
+        std::copy_n(from + 2 * k, 2, out + k * planes * 2 * kPanel);
+      }
+    }
   }
   // A column of values has one scale: its products with the weights of all positions are summed.
   float tops[kMostHeadSize] = {};
@@ -129,25 +130,34 @@ void IntegerKeyValues::store(int head, int count, const float* key, const float*
       broken[d] += row[d] * 0.0F;
     }
   }
-  float inverse[kMostHeadSize] = {};
+  float factors[kMostHeadSize] = {};
   for (int d = 0; d < head_size_; ++d) {
-    value_scales_[size(head) * size(padded_size_) + size(d)] = tops[d] / kMostValue + broken[d];
-    inverse[d] = tops[d] > 0.0F && broken[d] == 0.0F ? kMostValue / tops[d] : 0.0F;
+    value_scales_[size(head) * size(value_size_) + size(d)] = tops[d] / kMostValue + broken[d];
+    factors[d] = tops[d] > 0.0F && broken[d] == 0.0F ? kMostValue / tops[d] : 0.0F;
   }
-  for (int i = 0; i < count; ++i) {
-    const float* row = value + i * stride;
-    for (int d = 0; d < head_size_; ++d) numbers[d] = to_nearest(row[d] * inverse[d]);
-    for (int d = 0; d < head_size_; d += kPanel) {
-      std::int16_t* out =
-          values_.data() + from + (size(d / kPanel) * padded_ + size(i / 2 * 2)) * kPanel + i % 2;
-      for (int j = 0; j < std::min(kPanel, head_size_ - d); ++j) out[2 * j] = numbers[d + j];
+  std::int16_t* values = values_.data() + size(head) * size(value_size_) * size(capacity_);
+  for (int d = 0; d < head_size_; d += kPanel) {
+    const int columns = std::min(kPanel, head_size_ - d);
+    std::int16_t* panel = values + size(d) * size(capacity_);
+    for (int i = 0; i < count; i += group) {
+      const int rows = std::min(group, count - i);
+      const float* from = value + i * stride + d;
+      if (columns == kPanel) {
+        isa.pack_group(from, stride, rows, factors + d, panel + i * kPanel);
+        continue;
+      }
+      float rest[4 * kPanel] = {};
+      for (int r = 0; r < rows; ++r) std::copy_n(from + r * stride, columns, rest + r * kPanel);
+      isa.pack_group(rest, kPanel, rows, factors + d, panel + i * kPanel);
     }
   }
 }
 
 std::size_t attention_scratch(int positions, int head_size) {
-  const std::size_t row = size(whole_panels(positions)) * 3 / 2 + size(whole_panels(head_size));
-  return kAttentionRows * (row + 1);
+  constexpr int kLine = 64;  // what a row of whole numbers may be longer by
+  const std::size_t numbers =
+      size(whole_panels(positions)) + size(whole_panels(head_size)) + 4 * kLine;
+  return kAttentionRows * (size(whole_panels(positions)) + numbers / 2 + 1);
 }
 
 namespace {
@@ -226,68 +236,71 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
   const Kernels& isa = active_kernels();
   const int d = kv.head_size();
   const int n_keys = positions.count;
-  const std::ptrdiff_t padded_keys = whole_panels(n_keys);
-  const std::ptrdiff_t padded_size = whole_panels(d);
+  const int padded_keys = padded_inputs(isa.layout, n_keys);
+  const std::ptrdiff_t score_stride = whole_panels(n_keys);
+  const std::ptrdiff_t weight_stride = row_stride(isa.layout, padded_keys);
+  const std::ptrdiff_t query_numbers = row_stride(isa.layout, kv.key_size());
   float* scores = scratch;
-  auto* weights = reinterpret_cast<std::int16_t*>(scores + kAttentionRows * padded_keys);
-  auto* queries = weights + kAttentionRows * padded_keys;
+  auto* weights = reinterpret_cast<std::int16_t*>(scores + kAttentionRows * score_stride);
+  auto* queries = weights + kAttentionRows * weight_stride;
 
   const float scale = 1.0F / std::sqrt(static_cast<float>(d));
   float scales[kAttentionRows];
   float* score_rows[kAttentionRows];
   float* out_rows[kAttentionRows];
   for (int r = 0; r < rows; ++r) {
-    std::int16_t* numbers = queries + r * padded_size;
-    scales[r] = isa.quantize(query + r * query_stride, d, key_limit(d), numbers) * scale;
-    if (d % 2 != 0) numbers[d] = 0;
-    score_rows[r] = scores + r * padded_keys;
+    scales[r] = isa.quantize_row(query + r * query_stride, d, key_limit(d),
+                                 {queries + r * query_numbers, kv.key_size(), query_numbers}) *
+                scale;
+    score_rows[r] = scores + r * score_stride;
     out_rows[r] = out + r * out_stride;
   }
-  IntegerTask product{.a = queries,
-                      .a_stride = padded_size,
+  isa.integer_panels({.a = queries,
+                      .a_stride = query_numbers,
+                      .a_first = 0,
                       .a_scales = scales,
                       .c = score_rows,
                       .residual = nullptr,
                       .rows = rows,
-                      .columns = kPanel,
+                      .columns = static_cast<int>(score_stride),
                       .c_offset = 0,
-                      .pairs = (d + 1) / 2,
+                      .inputs = kv.key_size(),
                       .b = nullptr,
-                      .b_wide = nullptr,
-                      .b_scales = nullptr,
-                      .bias = kNoBias,
-                      .negative_slope = 1.0F};
-  for (int key = 0; key < n_keys; key += kPanel) {
-    product.c_offset = key;
-    product.b_wide = kv.keys(head) + size(key / kPanel) * size(product.pairs) * 2 * kPanel;
-    product.b_scales = kv.key_scales(head) + key;
-    isa.integer_panel(product);
-  }
+                      .b_wide = kv.keys(head),
+                      .b_stride = std::ptrdiff_t{kv.key_size()} * kPanel,
+                      .b_scales = kv.key_scales(head),
+                      .bias = nullptr,
+                      .accumulate = false,
+                      .negative_slope = 1.0F});
   for (int r = 0; r < rows; ++r) {
     weigh(positions, 1.0F, score_rows[r]);
-    std::int16_t* row = weights + r * padded_keys;
-    const float sum = isa.exponential_weights(score_rows[r], n_keys, kMostWeight, row);
+    const float sum =
+        isa.exponential_row(score_rows[r], n_keys, kMostWeight,
+                            {weights + r * weight_stride, padded_keys, weight_stride});
     scales[r] = 1.0F / sum;
-    if (n_keys % 2 != 0) row[n_keys] = 0;
-    if (probabilities != nullptr) {
-      float* p = probabilities + size(r) * size(n_keys);
-      for (int key = 0; key < n_keys; ++key) p[key] = static_cast<float>(row[key]) / sum;
-    }
+    if (probabilities == nullptr) continue;
+    float* p = probabilities + size(r) * size(n_keys);
+    std::copy_n(score_rows[r], n_keys, p);
+    isa.softmax(p, n_keys, 1.0F);
   }
-  product.a_stride = padded_keys;
-  product.c = out_rows;
-  for (int column = 0; column < d; column += kPanel) {
-    product.columns = std::min(kPanel, d - column);
-    product.c_offset = column;
-    product.b_scales = kv.value_scales(head) + column;
-    const std::int16_t* panel = kv.values(head) + size(column) * kv.padded();
-    for (int key = 0; key < n_keys; key += kWeightBlock) {
-      product.a = weights + key;
-      product.pairs = (std::min(kWeightBlock, n_keys - key) + 1) / 2;
-      product.b_wide = panel + size(key) * kPanel;
-      product.bias = key == 0 ? kNoBias : nullptr;
-      isa.integer_panel(product);
-    }
+  for (int key = 0; key < n_keys; key += kWeightBlock) {
+    isa.integer_panels({.a = weights,
+                        .a_stride = weight_stride,
+                        .a_first = key,
+                        .a_scales = scales,
+                        .c = out_rows,
+                        .residual = nullptr,
+                        .rows = rows,
+                        .columns = d,
+                        .c_offset = 0,
+                        .inputs = std::min(kWeightBlock, padded_keys - key),
+                        .b = nullptr,
+                        .b_wide = kv.values(head) + std::ptrdiff_t{key} * kPanel,
+                        .b_stride = std::ptrdiff_t{kv.capacity()} * kPanel,
+                        .b_scales = kv.value_scales(head),
+                        .bias = nullptr,
+                        .accumulate = key > 0,
+                        .negative_slope = 1.0F});
   }
 }
 

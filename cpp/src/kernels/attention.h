@@ -60,16 +60,20 @@ class IntegerKeyValues {
   // Stores positions 0 ... count - 1 of one head, in place of what it had.
   void store(int head, int count, const float* key, const float* value, std::ptrdiff_t stride);
 
-  const std::int16_t* keys(int head) const;    // [capacity / kPanel][head_size / 2][kPanel][2]
-  const float* key_scales(int head) const;     // [capacity]
-  const std::int16_t* values(int head) const;  // [head_size / kPanel][capacity / 2][kPanel][2]
-  const float* value_scales(int head) const;   // [head_size]
-  std::size_t padded() const { return padded_; }
+  // Panels of 16 positions' keys, in the layout of the active kernels; of key_size() inputs.
+  const std::int16_t* keys(int head) const;
+  int key_size() const { return key_size_; }
+  const float* key_scales(int head) const;  // [capacity]
+  // Panels of 16 of the head's values; of capacity() inputs.
+  const std::int16_t* values(int head) const;
+  int capacity() const { return capacity_; }
+  const float* value_scales(int head) const;  // [head_size]
 
  private:
   int head_size_ = 0;
-  int padded_size_ = 0;     // head_size up to whole panels
-  std::size_t padded_ = 0;  // capacity up to whole panels
+  int key_size_ = 0;    // head_size as a layout's number of inputs
+  int value_size_ = 0;  // head_size up to whole panels
+  int capacity_ = 0;    // up to whole panels and blocks
   AlignedVector<std::int16_t> keys_, values_;
   FloatBuffer key_scales_, value_scales_;
 };

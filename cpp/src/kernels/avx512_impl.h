@@ -1,4 +1,4 @@
-// AVX-512 (F, BW, DQ, VL), for the files that compile it with and without VNNI. They define
+// AVX-512 (F, BW, DQ, VL), for the files that compile it with and without VNNI and AMX. They define
 // EARWITNESS_NAME, the name of the set, and EARWITNESS_TABLE, the variable that points to it.
 #include "kernels/isa.h"
 
@@ -72,11 +72,21 @@ inline void store_int16(V x, std::int16_t* p) {
                       _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x.v)));
 }
 
+inline void store_pairs(V x, V y, std::int16_t* p) {
+  _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_cvtps_epi32(x.v),
+                                                 _mm512_slli_epi32(_mm512_cvtps_epi32(y.v), 16)));
+}
+
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
 #include "kernels/whole_numbers_impl.h"
 
+#if defined(__AMX_INT8__)
+#include "kernels/amx_impl.h"
+constexpr Kernels kTable = with_tiles(table(EARWITNESS_NAME));
+#else
 constexpr Kernels kTable = table(EARWITNESS_NAME);
+#endif
 
 }  // namespace
 

@@ -29,7 +29,7 @@ PackedMatrix::PackedMatrix(int outputs, int inputs, Precision precision)
     : outputs_(outputs), inputs_(inputs), precision_(precision) {
   const std::size_t columns = size(panels()) * kPanel;
   if (precision == Precision::kInteger) {
-    integers_.assign(columns * size(pairs()) * 2, 0);
+    integers_.assign(columns * size(padded_inputs()), 0);
     scales_.assign(columns, 0.0F);
   } else if (precision == Precision::kHalf) {
     halves_.assign(columns * size(inputs), 0);
@@ -60,16 +60,30 @@ void PackedMatrix::set_row(int output, const float* weights) {
     }
     return;
   }
-  AlignedVector<std::int16_t> numbers(size(pairs()) * 2, 0);
+  AlignedVector<std::int16_t> numbers(size(inputs_));
   scales_[size(output)] = active_kernels().quantize(weights, inputs_, kMostInteger, numbers.data());
-  std::int8_t* out = integers_.data() + (panel * size(pairs()) * kPanel + column) * 2;
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    out[i / 2 * 2 * kPanel + i % 2] = static_cast<std::int8_t>(numbers[i]);
+  const int group = group_of(active_kernels().layout);
+  std::int8_t* out = integers_.data() + integer_place(output, 0);
+  for (int i = 0; i < inputs_; i += group) {
+    const int n = std::min(group, inputs_ - i);
+    for (int k = 0; k < n; ++k) out[k] = static_cast<std::int8_t>(numbers[size(i + k)]);
+    out += group * kPanel;
   }
 }
 
+int PackedMatrix::padded_inputs() const {
+  return kernels::padded_inputs(active_kernels().layout, inputs_);
+}
+
+std::size_t PackedMatrix::integer_place(int output, int input) const {
+  const int group = group_of(active_kernels().layout);
+  return (size(output / kPanel) * size(padded_inputs()) + size(input / group * group)) * kPanel +
+         size(output % kPanel * group + input % group);
+}
+
 const std::int8_t* PackedMatrix::integer_panel(int index) const {
-  return integers_.empty() ? nullptr : integers_.data() + size(index) * size(pairs()) * 2 * kPanel;
+  return integers_.empty() ? nullptr
+                           : integers_.data() + size(index) * size(padded_inputs()) * kPanel;
 }
 
 float PackedMatrix::integer_limit() const {
@@ -90,8 +104,7 @@ float PackedMatrix::weight(int output, int input) const {
   const int panel = output / kPanel;
   const int column = output % kPanel;
   if (precision_ == Precision::kInteger) {
-    const std::int8_t* numbers = integer_panel(panel) + size(input / 2) * 2 * kPanel;
-    return static_cast<float>(numbers[2 * column + input % 2]) * scales_[size(output)];
+    return static_cast<float>(integers_[integer_place(output, input)]) * scales_[size(output)];
   }
   const std::size_t at = (size(panel) * size(inputs_) + size(input)) * kPanel + size(column);
   return halves_.empty() ? weights_[at] : from_half(halves_[at]);
@@ -180,10 +193,11 @@ void float_rows(const Rows& rows, int count, const LeftOperand& a, const PackedM
 void integer_rows(const Rows& rows, int count, const LeftOperand& a, const PackedMatrix& b,
                   const Panels& panels, const Epilogue& epilogue) {
   const Kernels& isa = active_kernels();
-  const std::size_t stride = size(b.pairs()) * 2;
+  const int padded = b.padded_inputs();
+  const std::ptrdiff_t stride = row_stride(isa.layout, padded);
   // Kept from call to call: a block would be cleared for every product otherwise.
   thread_local AlignedVector<std::int16_t> integers;
-  grow(integers, std::ptrdiff_t{kRowBlock} * static_cast<std::ptrdiff_t>(stride));
+  grow(integers, kRowBlock * stride);
   float scales[kRowBlock];
   std::vector<float> gathered(a.segments == 1 ? 0 : size(b.inputs()));
   const int length = b.inputs() / a.segments;
@@ -195,40 +209,40 @@ void integer_rows(const Rows& rows, int count, const LeftOperand& a, const Packe
       }
       row = gathered.data();
     }
-    std::int16_t* out = integers.data() + size(r) * stride;
-    scales[r] = isa.quantize(row, b.inputs(), b.integer_limit(), out);
-    if (b.inputs() % 2 != 0) out[b.inputs()] = 0;
+    scales[r] = isa.quantize_row(row, b.inputs(), b.integer_limit(),
+                                 {integers.data() + r * stride, padded, stride});
   }
+  const int column = panels.column();
   if (lone(count, epilogue)) {
-    const int column = panels.column();
     isa.integer_row({.a = integers.data(),
+                     .a_stride = stride,
                      .a_scale = scales[0],
                      .c = rows.c[0] + column,
                      .residual = epilogue.residual == nullptr ? nullptr : rows.residual[0] + column,
-                     .pairs = b.pairs(),
-                     .panels = panels.count,
+                     .inputs = padded,
                      .columns = panels.columns(b),
                      .b = b.integer_panel(panels.first),
                      .b_scales = b.scales(panels.first),
                      .bias = b.bias(panels.first)});
     return;
   }
-  for (int p = panels.first; p < panels.first + panels.count; ++p) {
-    isa.integer_panel({.a = integers.data(),
-                       .a_stride = static_cast<std::ptrdiff_t>(stride),
-                       .a_scales = scales,
-                       .c = rows.c,
-                       .residual = epilogue.residual == nullptr ? nullptr : rows.residual,
-                       .rows = count,
-                       .columns = std::min(kPanel, b.outputs() - p * kPanel),
-                       .c_offset = p * kPanel,
-                       .pairs = b.pairs(),
-                       .b = b.integer_panel(p),
-                       .b_wide = nullptr,
-                       .b_scales = b.scales(p),
-                       .bias = epilogue.accumulate ? nullptr : b.bias(p),
-                       .negative_slope = epilogue.negative_slope});
-  }
+  isa.integer_panels({.a = integers.data(),
+                      .a_stride = stride,
+                      .a_first = 0,
+                      .a_scales = scales,
+                      .c = rows.c,
+                      .residual = epilogue.residual == nullptr ? nullptr : rows.residual,
+                      .rows = count,
+                      .columns = panels.columns(b),
+                      .c_offset = column,
+                      .inputs = padded,
+                      .b = b.integer_panel(panels.first),
+                      .b_wide = nullptr,
+                      .b_stride = std::ptrdiff_t{padded} * kPanel,
+                      .b_scales = b.scales(panels.first),
+                      .bias = b.bias(panels.first),
+                      .accumulate = epilogue.accumulate,
+                      .negative_slope = epilogue.negative_slope});
 }
 
 void multiply(const LeftOperand& a, int first, int count, const PackedMatrix& b,

@@ -50,10 +50,11 @@ class PackedMatrix {
   // [inputs][kPanel] of the panel's outputs, 0 beyond the last; null in the other precision.
   const float* panel(int index) const;
   const std::uint16_t* half_panel(int index) const;
-  // [pairs()][kPanel][2] and [kPanel]: weight = number * scale.
+  // padded_inputs() * kPanel numbers in the layout of the active kernels, and [kPanel]: weight =
+  // number * scale.
   const std::int8_t* integer_panel(int index) const;
   const float* scales(int panel) const { return scales_.data() + panel * kPanel; }
-  int pairs() const { return (inputs_ + 1) / 2; }
+  int padded_inputs() const;
   // What the numbers of a left operand may be at most.
   float integer_limit() const;
   Precision precision() const { return precision_; }
@@ -62,6 +63,9 @@ class PackedMatrix {
   const float* bias(int panel) const;
 
  private:
+  // Where the number of one output and input is among integers_.
+  std::size_t integer_place(int output, int input) const;
+
   int outputs_ = 0;
   int inputs_ = 0;
   Precision precision_ = Precision::kFloat;

@@ -9,6 +9,12 @@
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <immintrin.h>
 #include <intrin.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace earwitness::kernels {
@@ -33,10 +39,28 @@ bool cpu_has(const char* isa) {
   const bool avx512 =
       avx2 && (saved & 0xe6) == 0xe6 && (static_cast<unsigned>(r[1]) & kWide) == kWide;
   if (std::strcmp(isa, "avx512") == 0) return avx512;
-  return avx512 && (r[2] & (1 << 11)) != 0;
+  return std::strcmp(isa, "avx512vnni") == 0 && avx512 && (r[2] & (1 << 11)) != 0;
 }
 
 #elif defined(__x86_64__)
+
+// The tiles of AMX are for those processes that ask the system: Linux' documentation of XSTATE
+// features. Asked for once, when the kernels are chosen, as it cannot be taken back.
+bool tiles_allowed() {
+#if defined(__linux__)
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr int kTileData = 18;
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  constexpr unsigned kTiles = 1U << 24 | 1U << 25;  // leaf 7: AMX-TILE, AMX-INT8
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) != kTiles) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
 bool cpu_has(const char* isa) {
   __builtin_cpu_init();
@@ -47,7 +71,9 @@ bool cpu_has(const char* isa) {
       avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
       __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
   if (std::strcmp(isa, "avx512") == 0) return avx512;
-  return avx512 && __builtin_cpu_supports("avx512vnni") != 0;
+  const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni") != 0;
+  if (std::strcmp(isa, "avx512vnni") == 0) return vnni;
+  return vnni && tiles_allowed();
 }
 
 #else
@@ -64,11 +90,11 @@ const Kernels& choose() {
     if (found == nullptr) {
       throw InvalidOption(std::string("EARWITNESS_ISA is \"") + wanted +
                           "\", which this machine or build does not have; unset it, or set it to "
-                          "scalar, avx2, avx512, avx512vnni or neon");
+                          "scalar, avx2, avx512, avx512vnni, amx or neon");
     }
     return *found;
   }
-  for (const char* name : {"avx512vnni", "avx512", "avx2", "neon"}) {
+  for (const char* name : {"amx", "avx512vnni", "avx512", "avx2", "neon"}) {
     const Kernels* found = find_kernels(name);
     if (found != nullptr) return *found;
   }
@@ -82,6 +108,7 @@ const Kernels* find_kernels(const char* name) {
   if (std::strcmp(name, "neon") == 0) return kNeonKernels;  // part of every AArch64
   if (std::strcmp(name, "avx2") == 0) return cpu_has(name) ? kAvx2Kernels : nullptr;
   if (std::strcmp(name, "avx512") == 0) return cpu_has(name) ? kAvx512Kernels : nullptr;
+  if (std::strcmp(name, "amx") == 0) return cpu_has(name) ? kAmxKernels : nullptr;
   if (std::strcmp(name, "avx512vnni") == 0) return cpu_has(name) ? kAvx512VnniKernels : nullptr;
   return nullptr;
 }

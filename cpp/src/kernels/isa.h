@@ -53,50 +53,93 @@ struct RowTask {
   const float* bias;            // [panels * kPanel]
 };
 
+// How the whole numbers of a product lie in memory.
+//   kPairs: a left row in 16 bits; a right panel as [inputs / 2][kPanel][2], of 8 or 16 bits.
+//   kPlanes: a left row as its low bytes, unsigned, and, one stride of bytes later, its high bytes,
+//   signed; a right panel of 8 bits as [inputs / 4][kPanel][4], one of 16 bits as [inputs / 4]
+//   times [kPanel][4] of the low bytes and as many of the high ones.
+enum class Layout { kPairs, kPlanes };
+
+// The inputs of one column that lie together in a right panel.
+constexpr int group_of(Layout layout) { return layout == Layout::kPairs ? 2 : 4; }
+
+// What the number of inputs is filled up to, with zeros.
+constexpr int padded_inputs(Layout layout, int inputs) {
+  const int whole = layout == Layout::kPairs ? 2 : 64;
+  return (inputs + whole - 1) / whole * whole;
+}
+
+// From one left row to the next, in 16-bit numbers: an odd number of cache lines where they are
+// planes, so that the rows of a tile do not compete for the same places of the cache.
+constexpr std::ptrdiff_t row_stride(Layout layout, int padded) {
+  return layout == Layout::kPairs ? padded : (padded / 64 | 1) * 64;
+}
+
 // c[r][j] = act(start + a_scales[r] b_scales[j] sum over k of a[r][k] b[k][j] + residual[r][j]), in
-// whole numbers whose sums fit 32 bits; start and act as in PanelTask.
+// whole numbers whose sums fit 32 bits; act as in PanelTask.
 struct IntegerTask {
-  const std::int16_t* a;  // [rows][2 * pairs] at a_stride
+  const std::int16_t* a;  // [rows up to a multiple of 16] at a_stride
   std::ptrdiff_t a_stride;
+  int a_first;            // the first input of every row
   const float* a_scales;  // [rows]
   float* const* c;
   const float* const* residual;  // null for none
   int rows;
-  int columns;
+  int columns;  // of all panels
   std::ptrdiff_t c_offset;
-  int pairs;                   // of inputs
-  const std::int8_t* b;        // [pairs][kPanel][2], or null:
+  int inputs;                  // padded_inputs()
+  const std::int8_t* b;        // the first panel, or null:
   const std::int16_t* b_wide;  // the same in 16 bits
-  const float* b_scales;       // [kPanel]
-  const float* bias;           // [kPanel], or null
+  std::ptrdiff_t b_stride;     // from one panel to the next, in numbers
+  const float* b_scales;       // [panels * kPanel]
+  const float* bias;           // [panels * kPanel], where a sum starts; null: at 0
+  bool accumulate;             // start at c instead
   float negative_slope;
+
+  int panels() const { return (columns + kPanel - 1) / kPanel; }
 };
 
-// One row of it and several panels.
+// One row of it, of weights in 8 bits: a product of a vector.
 struct IntegerRowTask {
-  const std::int16_t* a;  // [2 * pairs]
+  const std::int16_t* a;
+  std::ptrdiff_t a_stride;
   float a_scale;
-  float* c;               // [panels * kPanel], the last panel only up to `columns`
+  float* c;               // [columns]
   const float* residual;  // like c; null for none
-  int pairs;
-  int panels;
-  int columns;            // of all panels
-  const std::int8_t* b;   // [panels][pairs][kPanel][2]
+  int inputs;             // padded_inputs()
+  int columns;
+  const std::int8_t* b;   // the first panel; the others follow it
   const float* b_scales;  // [panels * kPanel]
   const float* bias;      // [panels * kPanel]
+
+  int panels() const { return (columns + kPanel - 1) / kPanel; }
+};
+
+// Where the numbers of a left row go.
+struct IntegerRow {
+  std::int16_t* data;
+  int padded;  // padded_inputs(); what is beyond the given ones becomes 0
+  std::ptrdiff_t stride;
 };
 
 struct Kernels {
   const char* name;
   void (*panel)(const PanelTask& task);
   void (*row)(const RowTask& task);
-  void (*integer_panel)(const IntegerTask& task);
+  Layout layout;
+  void (*integer_panels)(const IntegerTask& task);
   void (*integer_row)(const IntegerRowTask& task);
   // out = round(x / scale) with |out| <= limit; returns the scale, which is not a number where x is
   // not finite.
   float (*quantize)(const float* x, int n, float limit, std::int16_t* out);
-  // out = round(limit e^(x - the largest x)); returns their sum.
-  float (*exponential_weights)(const float* x, int n, float limit, std::int16_t* out);
+  // The same as a left row.
+  float (*quantize_row)(const float* x, int n, float limit, const IntegerRow& out);
+  // out = round(limit e^(x - the largest x)), as a left row; returns their sum.
+  float (*exponential_row)(const float* x, int n, float limit, const IntegerRow& out);
+  // round(x factor) of up to group_of(layout) rows of kPanel columns, as the group of a right panel
+  // of 16 bits; missing rows become 0.
+  void (*pack_group)(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
+                     std::int16_t* out);
   void (*lstm)(const LstmTask& task);
   // out[i] = max(0, x[i] * scale[i] + shift[i])
   void (*scale_shift_relu)(const float* x, const float* scale, const float* shift, float* out,
@@ -114,7 +157,7 @@ struct Kernels {
 };
 
 // The best set that this machine runs, or the lesser one that the environment variable
-// EARWITNESS_ISA names (scalar, avx2, avx512, avx512vnni or neon). Throws InvalidOption if the
+// EARWITNESS_ISA names (scalar, avx2, avx512, avx512vnni, amx or neon). Throws InvalidOption if the
 // variable names a set that does not exist or that this machine or build lacks.
 const Kernels& active_kernels();
 
@@ -126,6 +169,7 @@ extern const Kernels* const kScalarKernels;
 extern const Kernels* const kAvx2Kernels;
 extern const Kernels* const kAvx512Kernels;
 extern const Kernels* const kAvx512VnniKernels;
+extern const Kernels* const kAmxKernels;
 extern const Kernels* const kNeonKernels;
 
 }  // namespace earwitness::kernels

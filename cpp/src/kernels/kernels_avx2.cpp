@@ -76,6 +76,12 @@ inline void store_int16(V x, std::int16_t* p) {
                    _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1)));
 }
 
+inline void store_pairs(V x, V y, std::int16_t* p) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_blend_epi16(_mm256_cvtps_epi32(x.v),
+                                         _mm256_slli_epi32(_mm256_cvtps_epi32(y.v), 16), 0xAA));
+}
+
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
 #include "kernels/whole_numbers_impl.h"

@@ -87,6 +87,9 @@ void columns(const PanelTask& t) {
   tiles<kRows, Columns>(t, 0);
 }
 
+inline bool starts_at_output(const PanelTask& t) { return t.bias == nullptr; }
+inline bool starts_at_output(const IntegerTask& t) { return t.accumulate; }
+
 inline void advance_rows(PanelTask& t, int rows) { t.a += rows; }
 inline void advance_rows(IntegerTask& t, int rows) {
   t.a += rows * t.a_stride;
@@ -109,7 +112,7 @@ void through_buffer(const Task& t, Run run) {
       added[r] = residual[r];
       for (int j = 0; j < kPanel; ++j) {
         const bool inside = j < t.columns;
-        buffer[r][j] = inside && t.bias == nullptr ? t.c[first + r][t.c_offset + j] : 0.0F;
+        buffer[r][j] = inside && starts_at_output(t) ? t.c[first + r][t.c_offset + j] : 0.0F;
         residual[r][j] =
             inside && t.residual != nullptr ? t.residual[first + r][t.c_offset + j] : 0.0F;
       }

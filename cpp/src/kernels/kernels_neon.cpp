@@ -62,6 +62,10 @@ struct S {
 
 inline void store_int16(V x, std::int16_t* p) { vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(x.v))); }
 
+inline void store_pairs(V x, V y, std::int16_t* p) {
+  vst2_s16(p, {{vqmovn_s32(vcvtnq_s32_f32(x.v)), vqmovn_s32(vcvtnq_s32_f32(y.v))}});
+}
+
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
 #include "kernels/whole_numbers_impl.h"

@@ -104,6 +104,13 @@ inline void store_int16(V x, std::int16_t* p) {
   for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int16_t>(x.v[i]);
 }
 
+inline void store_pairs(V x, V y, std::int16_t* p) {
+  for (int i = 0; i < kLanes; ++i) {
+    p[2 * i] = static_cast<std::int16_t>(x.v[i]);
+    p[2 * i + 1] = static_cast<std::int16_t>(y.v[i]);
+  }
+}
+
 #include "kernels/kernels_impl.h"
 #include "kernels/transformer_impl.h"
 #include "kernels/whole_numbers_impl.h"

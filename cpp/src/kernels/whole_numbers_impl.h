@@ -1,8 +1,9 @@
-// Products of whole numbers, under the terms of kernels_impl.h, which see. The including file also
-// defines
+// Products of whole numbers in pairs, under the terms of kernels_impl.h, which see. The including
+// file also defines
 //   W: two 16-bit numbers for each of kLanes columns; load (from 8 or 16 bits), broadcast (a pair);
 //   S: kLanes sums of 32 bits; zero, add(sums, a, b) = sums + a[0] b[0] + a[1] b[1], to_float;
-//   store_int16(V, p): kLanes whole numbers.
+//   store_int16(V, p): kLanes whole numbers;
+//   store_pairs(V, V, p): kLanes pairs of whole numbers.
 
 template <int Rows, int Columns, typename Weight>
 void integer_tile(const IntegerTask& t, int first, const Weight* b) {
@@ -10,11 +11,11 @@ void integer_tile(const IntegerTask& t, int first, const Weight* b) {
   S acc[Rows][Columns];
   EARWITNESS_UNROLL
   for (int r = 0; r < Rows; ++r) {
-    a[r] = t.a + (first + r) * t.a_stride;
+    a[r] = t.a + (first + r) * t.a_stride + t.a_first;
     EARWITNESS_UNROLL
     for (int j = 0; j < Columns; ++j) acc[r][j] = S::zero();
   }
-  for (int k = 0; k < t.pairs; ++k) {
+  for (int k = 0; k < t.inputs / 2; ++k) {
     W column[Columns];
     EARWITNESS_UNROLL
     for (int j = 0; j < Columns; ++j) column[j] = W::load(b + 2 * j * kLanes);
@@ -33,8 +34,9 @@ void integer_tile(const IntegerTask& t, int first, const Weight* b) {
     const V row_scale = V::broadcast(t.a_scales + first + r);
     EARWITNESS_UNROLL
     for (int j = 0; j < Columns; ++j) {
-      const V start = V::load((t.bias != nullptr ? t.bias : c) + j * kLanes);
-      V y = V::fma(acc[r][j].to_float(), row_scale * V::load(t.b_scales + j * kLanes), start);
+      const float* start = t.accumulate ? c : t.bias;
+      V y = V::fma(acc[r][j].to_float(), row_scale * V::load(t.b_scales + j * kLanes),
+                   start != nullptr ? V::load(start + j * kLanes) : V::zero());
       if (t.residual != nullptr) {
         y = y + V::load(t.residual[first + r] + t.c_offset + j * kLanes);
       }
@@ -57,10 +59,24 @@ void integer_tiles(const IntegerTask& t, int first) {
   }
 }
 
-void integer_panel(const IntegerTask& t) {
+inline void integer_panel(const IntegerTask& t) {
   if (t.columns == kPanel) return integer_tiles<kIntegerRows, kVectors>(t, 0);
   through_buffer(t,
                  [](const IntegerTask& part) { integer_tiles<kIntegerRows, kVectors>(part, 0); });
+}
+
+void integer_panels(const IntegerTask& t) {
+  for (int p = 0; p < t.panels(); ++p) {
+    const int column = p * kPanel;
+    IntegerTask part = t;
+    part.columns = t.columns - column < kPanel ? t.columns - column : kPanel;
+    part.c_offset += column;
+    if (t.b != nullptr) part.b += p * t.b_stride;
+    if (t.b_wide != nullptr) part.b_wide += p * t.b_stride;
+    part.b_scales += column;
+    if (t.bias != nullptr) part.bias += column;
+    integer_panel(part);
+  }
 }
 
 // Panels of one row, several at a time, as in row_panels().
@@ -70,11 +86,11 @@ void integer_row_panels(const IntegerRowTask& t, int first) {
   const std::int8_t* b[Panels];
   EARWITNESS_UNROLL
   for (int p = 0; p < Panels; ++p) {
-    b[p] = t.b + static_cast<long long>(first + p) * t.pairs * 2 * kPanel;
+    b[p] = t.b + static_cast<long long>(first + p) * t.inputs * kPanel;
     EARWITNESS_UNROLL
     for (int j = 0; j < kVectors; ++j) acc[p][j] = S::zero();
   }
-  for (int k = 0; k < t.pairs; ++k) {
+  for (int k = 0; k < t.inputs / 2; ++k) {
     const W x = W::broadcast(t.a + 2 * k);
     EARWITNESS_UNROLL
     for (int p = 0; p < Panels; ++p) {
@@ -104,13 +120,31 @@ void integer_row_panels(const IntegerRowTask& t, int first) {
 void integer_row(const IntegerRowTask& t) {
   constexpr int kPanels = 4;
   int first = 0;
-  for (; first + kPanels <= t.panels; first += kPanels) integer_row_panels<kPanels>(t, first);
-  for (; first < t.panels; ++first) integer_row_panels<1>(t, first);
+  for (; first + kPanels <= t.panels(); first += kPanels) integer_row_panels<kPanels>(t, first);
+  for (; first < t.panels(); ++first) integer_row_panels<1>(t, first);
+}
+
+// Numbers in 16 bits, one after another.
+struct Words {
+  std::int16_t* data;
+
+  void put(V x, int i) const { store_int16(x, data + i); }
+  void put(std::int16_t x, int i) const { data[i] = x; }
+};
+
+// The numbers first ... n - 1, less than kLanes of them, with zeros after them.
+template <typename Numbers>
+void put_rest(V rest, int first, int n, int padded, const Numbers& out) {
+  std::int16_t whole[kLanes];
+  store_int16(rest, whole);
+  for (int i = first; i < n; ++i) out.put(whole[i - first], i);
+  for (int i = n; i < padded; ++i) out.put(std::int16_t{0}, i);
 }
 
 // A row in whole numbers of at most `limit`: x = scale * out. What is not finite makes the scale
 // not a number, so that it cannot pass for a value.
-float quantize(const float* x, int n, float limit, std::int16_t* out) {
+template <typename Numbers>
+float to_whole(const float* x, int n, float limit, int padded, const Numbers& out) {
   V tops = V::zero();
   V poison = V::zero();
   int i = 0;
@@ -128,16 +162,10 @@ float quantize(const float* x, int n, float limit, std::int16_t* out) {
   }
   const float inverse = top > 0.0F && broken == 0.0F ? limit / top : 0.0F;
   const V inverses = V::broadcast(&inverse);
-  for (i = 0; i + kLanes <= n; i += kLanes) {
-    store_int16(V::round(V::load(x + i) * inverses), out + i);
-  }
-  if (i < n) {
-    float rest[kLanes] = {};
-    std::int16_t whole[kLanes];
-    for (int j = i; j < n; ++j) rest[j - i] = x[j];
-    store_int16(V::round(V::load(rest) * inverses), whole);
-    for (int j = i; j < n; ++j) out[j] = whole[j - i];
-  }
+  for (i = 0; i + kLanes <= n; i += kLanes) out.put(V::round(V::load(x + i) * inverses), i);
+  float rest[kLanes] = {};
+  for (int j = i; j < n; ++j) rest[j - i] = x[j];
+  put_rest(V::round(V::load(rest) * inverses), i, n, padded, out);
   return top / limit + broken;
 }
 
@@ -157,8 +185,8 @@ inline V whole_exponential(V x, V limit) {
   return V::round(p * limit * V::pow2(n));
 }
 
-// out = round(limit e^(x - the largest)); returns their sum.
-float exponential_weights(const float* x, int n, float limit, std::int16_t* out) {
+template <typename Numbers>
+float to_weights(const float* x, int n, float limit, int padded, const Numbers& out) {
   const float top = largest(x, n);
   const V tops = V::broadcast(&top);
   const V limits = V::broadcast(&limit);
@@ -166,22 +194,38 @@ float exponential_weights(const float* x, int n, float limit, std::int16_t* out)
   int i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     const V e = whole_exponential(V::load(x + i) - tops, limits);
-    store_int16(e, out + i);
+    out.put(e, i);
     sums = sums + e;
   }
   float sum = sum_of(sums);
-  if (i < n) {
-    float rest[kLanes];
-    std::int16_t whole[kLanes];
-    for (int j = 0; j < kLanes; ++j) rest[j] = i + j < n ? x[i + j] - top : 0.0F;
-    const V e = whole_exponential(V::load(rest), limits);
-    store_int16(e, whole);
-    for (int j = i; j < n; ++j) {
-      out[j] = whole[j - i];
-      sum += static_cast<float>(whole[j - i]);
-    }
-  }
+  float rest[kLanes];
+  for (int j = 0; j < kLanes; ++j) rest[j] = i + j < n ? x[i + j] - top : 0.0F;
+  const V e = whole_exponential(V::load(rest), limits);
+  put_rest(e, i, n, padded, out);
+  e.store(rest);
+  for (int j = i; j < n; ++j) sum += rest[j - i];
   return sum;
+}
+
+float quantize(const float* x, int n, float limit, std::int16_t* out) {
+  return to_whole(x, n, limit, n, Words{out});
+}
+
+float quantize_row(const float* x, int n, float limit, const IntegerRow& out) {
+  return to_whole(x, n, limit, out.padded, Words{out.data});
+}
+
+float exponential_row(const float* x, int n, float limit, const IntegerRow& out) {
+  return to_weights(x, n, limit, out.padded, Words{out.data});
+}
+
+void pack_pairs(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
+                std::int16_t* out) {
+  for (int j = 0; j < kPanel; j += kLanes) {
+    const V factor = V::load(factors + j);
+    const V second = rows > 1 ? V::round(V::load(x + stride + j) * factor) : V::zero();
+    store_pairs(V::round(V::load(x + j) * factor), second, out + 2 * j);
+  }
 }
 
 // All of the set.
@@ -189,10 +233,13 @@ constexpr Kernels table(const char* name) {
   return {.name = name,
           .panel = panel,
           .row = row,
-          .integer_panel = integer_panel,
+          .layout = Layout::kPairs,
+          .integer_panels = integer_panels,
           .integer_row = integer_row,
           .quantize = quantize,
-          .exponential_weights = exponential_weights,
+          .quantize_row = quantize_row,
+          .exponential_row = exponential_row,
+          .pack_group = pack_pairs,
           .lstm = lstm,
           .scale_shift_relu = scale_shift_relu,
           .sum_difference = sum_difference,

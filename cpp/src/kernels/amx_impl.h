@@ -1,0 +1,254 @@
+// Products of whole numbers on the tiles of AMX, in planes of bytes (Layout::kPlanes): a number of
+// 16 bits is 256 high + low, so its products are sums of products of bytes, exact like those in
+// pairs. Included by avx512_impl.h, whose vectors finish them.
+
+constexpr int kTileRows = 16;    // of a left operand and of sums; a right one has inputs / 4
+constexpr int kTileInputs = 64;  // bytes of a row
+
+// Palette 1 of the Intel SDM, volume 1, chapter 18: eight whole tiles.
+struct alignas(64) TileConfiguration {
+  std::uint8_t palette = 1;
+  std::uint8_t start_row = 0;
+  std::uint8_t reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+constexpr TileConfiguration kTiles{};
+
+// The thread's tiles, for as long as this lives. Not by the intrinsic: GCC before 12.4 and 13.3
+// takes it to read 8 bytes only.
+struct TileScope {
+  TileScope() { __asm__ volatile("ldtilecfg %0" : : "m"(kTiles)); }
+  ~TileScope() { _tile_release(); }
+  TileScope(const TileScope&) = delete;
+  TileScope& operator=(const TileScope&) = delete;
+};
+
+struct alignas(64) TileSums {
+  std::int32_t v[kTileRows][kPanel];
+
+  __m512i row(int r) const { return _mm512_load_si512(v[r]); }
+};
+
+// Rows row ... row + 15 of one panel, from their sums.
+template <typename Sum>
+void finish_tile(const IntegerTask& t, int row, int panel, const Sum& sum) {
+  const int column = panel * kPanel;
+  const int columns = t.columns - column < kPanel ? t.columns - column : kPanel;
+  const auto mask = static_cast<__mmask16>((1U << columns) - 1U);
+  const int rows = t.rows - row < kTileRows ? t.rows - row : kTileRows;
+  const __m512 b_scale = _mm512_loadu_ps(t.b_scales + column);
+  const __m512 slope = _mm512_set1_ps(t.negative_slope);
+  const __m512 bias = t.bias != nullptr ? _mm512_loadu_ps(t.bias + column) : _mm512_setzero_ps();
+  for (int r = 0; r < rows; ++r) {
+    float* c = t.c[row + r] + t.c_offset + column;
+    const __m512 start = t.accumulate ? _mm512_maskz_loadu_ps(mask, c) : bias;
+    const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(t.a_scales[row + r]), b_scale);
+    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum(r)), scale, start);
+    if (t.residual != nullptr) {
+      const float* residual = t.residual[row + r] + t.c_offset + column;
+      y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, residual));
+    }
+    _mm512_mask_storeu_ps(c, mask, _mm512_max_ps(y, _mm512_mul_ps(slope, y)));
+  }
+}
+
+// Where the planes of a task's rows start, in bytes.
+inline const char* low_plane(const IntegerTask& t, int row) {
+  return reinterpret_cast<const char*>(t.a + row * t.a_stride) + t.a_first;
+}
+
+// 16 rows of one or two panels of 8 bits: sums of low bytes in tiles 0 and 2, of high in 1 and 3.
+template <int Panels>
+void byte_tiles(const IntegerTask& t, int row, int panel) {
+  const char* low = low_plane(t, row);
+  const char* high = low + t.a_stride;
+  const std::ptrdiff_t stride = 2 * t.a_stride;
+  const std::int8_t* b = t.b + panel * t.b_stride;
+  _tile_zero(0);
+  _tile_zero(1);
+  if constexpr (Panels > 1) {
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (int k = 0; k < t.inputs; k += kTileInputs) {
+    _tile_loadd(4, low + k, stride);
+    _tile_loadd(5, high + k, stride);
+    _tile_loadd(6, b + k * kPanel, 64);
+    _tile_dpbusd(0, 4, 6);
+    _tile_dpbssd(1, 5, 6);
+    if constexpr (Panels > 1) {
+      _tile_loadd(7, b + t.b_stride + k * kPanel, 64);
+      _tile_dpbusd(2, 4, 7);
+      _tile_dpbssd(3, 5, 7);
+    }
+  }
+  TileSums sums[2 * Panels];
+  _tile_stored(0, sums[0].v, 64);
+  _tile_stored(1, sums[1].v, 64);
+  if constexpr (Panels > 1) {
+    _tile_stored(2, sums[2].v, 64);
+    _tile_stored(3, sums[3].v, 64);
+  }
+  for (int p = 0; p < Panels; ++p) {
+    finish_tile(t, row, panel + p, [&](int r) {
+      return _mm512_add_epi32(sums[2 * p].row(r), _mm512_slli_epi32(sums[2 * p + 1].row(r), 8));
+    });
+  }
+}
+
+// 16 rows of one panel of 16 bits: sums of low with low bytes, of high with low either way, of high
+// with high in tiles 0 to 2.
+inline void word_tiles(const IntegerTask& t, int row, int panel) {
+  const char* low = low_plane(t, row);
+  const char* high = low + t.a_stride;
+  const std::ptrdiff_t stride = 2 * t.a_stride;
+  const auto* b = reinterpret_cast<const char*>(t.b_wide + panel * t.b_stride);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  for (int k = 0; k < t.inputs; k += kTileInputs) {
+    _tile_loadd(4, low + k, stride);
+    _tile_loadd(5, high + k, stride);
+    _tile_loadd(6, b + k * 2 * kPanel, 128);
+    _tile_loadd(7, b + k * 2 * kPanel + 64, 128);
+    _tile_dpbuud(0, 4, 6);
+    _tile_dpbusd(1, 4, 7);
+    _tile_dpbssd(2, 5, 7);
+    _tile_dpbsud(1, 5, 6);
+  }
+  TileSums sums[3];
+  _tile_stored(0, sums[0].v, 64);
+  _tile_stored(1, sums[1].v, 64);
+  _tile_stored(2, sums[2].v, 64);
+  finish_tile(t, row, panel, [&](int r) {
+    const __m512i high_part =
+        _mm512_add_epi32(sums[1].row(r), _mm512_slli_epi32(sums[2].row(r), 8));
+    return _mm512_add_epi32(sums[0].row(r), _mm512_slli_epi32(high_part, 8));
+  });
+}
+
+void tile_panels(const IntegerTask& t) {
+  const TileScope tiles;
+  const int panels = t.panels();
+  if (t.b_wide != nullptr) {
+    for (int panel = 0; panel < panels; ++panel) {
+      for (int row = 0; row < t.rows; row += kTileRows) word_tiles(t, row, panel);
+    }
+    return;
+  }
+  int panel = 0;
+  for (; panel + 2 <= panels; panel += 2) {
+    for (int row = 0; row < t.rows; row += kTileRows) byte_tiles<2>(t, row, panel);
+  }
+  if (panel == panels) return;
+  for (int row = 0; row < t.rows; row += kTileRows) byte_tiles<1>(t, row, panel);
+}
+
+// One row, which reading the weights bounds: on vectors, a few panels at a time. VNNI takes the
+// left bytes to be unsigned, so 128 is added to the high ones, and as often as much as the weights
+// add up to taken off again.
+template <int Panels>
+void plane_row_panels(const IntegerRowTask& t, int first) {
+  const auto* low = reinterpret_cast<const char*>(t.a);
+  const char* high = low + t.a_stride;
+  const __m512i ones = _mm512_set1_epi8(1);
+  const __m512i offset = _mm512_set1_epi8(-128);
+  const auto panel_numbers = static_cast<std::ptrdiff_t>(t.inputs) * kPanel;
+  __m512i low_sums[Panels], high_sums[Panels], weights[Panels];
+  EARWITNESS_UNROLL
+  for (int p = 0; p < Panels; ++p) {
+    low_sums[p] = high_sums[p] = weights[p] = _mm512_setzero_si512();
+  }
+  for (int k = 0; k < t.inputs; k += 4) {
+    std::int32_t four[2];
+    __builtin_memcpy(&four[0], low + k, 4);
+    __builtin_memcpy(&four[1], high + k, 4);
+    const __m512i lows = _mm512_set1_epi32(four[0]);
+    const __m512i highs = _mm512_xor_si512(_mm512_set1_epi32(four[1]), offset);
+    EARWITNESS_UNROLL
+    for (int p = 0; p < Panels; ++p) {
+      const __m512i b = _mm512_loadu_si512(t.b + (first + p) * panel_numbers + k * kPanel);
+      low_sums[p] = _mm512_dpbusd_epi32(low_sums[p], lows, b);
+      high_sums[p] = _mm512_dpbusd_epi32(high_sums[p], highs, b);
+      weights[p] = _mm512_dpbusd_epi32(weights[p], ones, b);
+    }
+  }
+  for (int p = 0; p < Panels; ++p) {
+    const int column = (first + p) * kPanel;
+    const int columns = t.columns - column < kPanel ? t.columns - column : kPanel;
+    const auto mask = static_cast<__mmask16>((1U << columns) - 1U);
+    const __m512i high_sum = _mm512_sub_epi32(high_sums[p], _mm512_slli_epi32(weights[p], 7));
+    const __m512i sum = _mm512_add_epi32(low_sums[p], _mm512_slli_epi32(high_sum, 8));
+    const __m512 scale =
+        _mm512_mul_ps(_mm512_set1_ps(t.a_scale), _mm512_loadu_ps(t.b_scales + column));
+    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, _mm512_loadu_ps(t.bias + column));
+    if (t.residual != nullptr) {
+      y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, t.residual + column));
+    }
+    _mm512_mask_storeu_ps(t.c + column, mask, y);
+  }
+}
+
+void plane_row(const IntegerRowTask& t) {
+  constexpr int kPanels = 4;
+  const int panels = t.panels();
+  int first = 0;
+  for (; first + kPanels <= panels; first += kPanels) plane_row_panels<kPanels>(t, first);
+  for (; first < panels; ++first) plane_row_panels<1>(t, first);
+}
+
+// Numbers as a plane of low and one of high bytes.
+struct Planes {
+  std::uint8_t* low;
+  std::uint8_t* high;
+
+  explicit Planes(const IntegerRow& row)
+      : low(reinterpret_cast<std::uint8_t*>(row.data)), high(low + row.stride) {}
+
+  void put(V x, int i) const {
+    const __m512i n = _mm512_cvtps_epi32(x.v);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtepi32_epi8(n));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(high + i),
+                     _mm512_cvtepi32_epi8(_mm512_srli_epi32(n, 8)));
+  }
+  void put(std::int16_t x, int i) const {
+    low[i] = static_cast<std::uint8_t>(x & 0xFF);
+    high[i] = static_cast<std::uint8_t>((x >> 8) & 0xFF);
+  }
+};
+
+float quantize_planes(const float* x, int n, float limit, const IntegerRow& out) {
+  return to_whole(x, n, limit, out.padded, Planes(out));
+}
+
+float exponential_planes(const float* x, int n, float limit, const IntegerRow& out) {
+  return to_weights(x, n, limit, out.padded, Planes(out));
+}
+
+void pack_quads(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
+                std::int16_t* out) {
+  const V factor = V::load(factors);
+  const __m512i byte = _mm512_set1_epi32(0xFF);
+  __m512i low = _mm512_setzero_si512();
+  __m512i high = low;
+  for (int i = rows - 1; i >= 0; --i) {
+    const __m512i n = _mm512_cvtps_epi32((V::load(x + i * stride) * factor).v);
+    const __m512i high_byte = _mm512_and_si512(_mm512_srli_epi32(n, 8), byte);
+    low =
+        _mm512_or_si512(low, _mm512_sll_epi32(_mm512_and_si512(n, byte), _mm_cvtsi32_si128(8 * i)));
+    high = _mm512_or_si512(high, _mm512_sll_epi32(high_byte, _mm_cvtsi32_si128(8 * i)));
+  }
+  _mm512_storeu_si512(out, low);
+  _mm512_storeu_si512(out + 2 * kPanel, high);
+}
+
+constexpr Kernels with_tiles(Kernels kernels) {
+  kernels.layout = Layout::kPlanes;
+  kernels.integer_panels = tile_panels;
+  kernels.integer_row = plane_row;
+  kernels.quantize_row = quantize_planes;
+  kernels.exponential_row = exponential_planes;
+  kernels.pack_group = pack_quads;
+  return kernels;
+}
