@@ -85,15 +85,17 @@ class Ours {
   int n_mels() const { return file_.hparams.n_mels; }
 
   void encode(int threads = 1) { encode(mel_, file_.hparams.n_audio_ctx, 0.0F, threads); }
-  void encode(const std::vector<float>& sound, int positions, float silence, int threads = 1) {
+  void encode(const std::vector<float>& sound, int positions, float silence, int threads = 1,
+              int slot = 0) {
     WindowMel window;
     window.sound = sound;
     window.positions = positions;
     window.silence = silence;
-    network_->encode(window, threads, watch_);
+    network_->encode(window, slot, threads, watch_);
   }
-  Logits prompt(const Ids& tokens, const std::vector<int>& rows, int n_sequences = 1) {
-    const auto logits = network_->prompt(tokens, rows, n_sequences, watch_);
+  Logits prompt(const Ids& tokens, const std::vector<int>& rows, int n_sequences = 1,
+                const std::vector<int>& slots = {0}) {
+    const auto logits = network_->prompt(tokens, rows, slots, n_sequences, watch_);
     return {logits.begin(), logits.end()};
   }
   Logits prompt(const Ids& tokens) { return prompt(tokens, {static_cast<int>(tokens.size()) - 1}); }
@@ -102,8 +104,9 @@ class Ours {
     return {logits.begin(), logits.end()};
   }
   void reorder(const std::vector<int>& sources) { network_->reorder(sources, watch_); }
-  std::vector<float> attend(const Ids& tokens, const std::vector<AttentionHead>& heads) {
-    return network_->attend(tokens, heads, watch_);
+  std::vector<float> attend(const Ids& tokens, const std::vector<AttentionHead>& heads,
+                            int slot = 0) {
+    return network_->attend(tokens, heads, slot, watch_);
   }
   int position() const { return network_->position(); }
 
@@ -298,6 +301,44 @@ TEST(a_reordered_sequence_goes_on_from_its_source) {
       }
     }
   });
+}
+
+// Windows of different lengths, each sequence as if its window were the only one.
+TEST(windows_side_by_side_are_as_if_alone) {
+  const synthetic::TempFile file(synthetic::make_image({}).bytes());
+  const Ids prompt = {50257, 400};
+  const std::vector<AttentionHead> heads = {{1, 1}, {0, 0}};
+  for (const Kind kind : {Kind::kFloat, Kind::kInteger}) {
+    Ours ours(file.path(), kind);
+    const std::vector<float> half(ours.mel().size() / 2, 0.25F);
+    std::vector<Logits> alone;
+    std::vector<std::vector<float>> attention;
+    for (const bool whole : {true, false}) {
+      if (whole) {
+        ours.encode();
+      } else {
+        ours.encode(half, 32, 0.25F);
+      }
+      ours.prompt(prompt);
+      alone.push_back(ours.step({7}));
+      alone.push_back(ours.step({8}));
+      attention.push_back(ours.attend(prompt, heads));
+    }
+    ours.encode(half, 32, 0.25F, 1, 2);
+    ours.encode();
+    const Logits starts = ours.prompt(prompt, {0, 1}, 1, {0, 2, 0});
+    CHECK(row(starts, 0, 6) == row(starts, 4, 6));
+    CHECK(row(starts, 1, 6) != row(starts, 3, 6));
+    const Logits first = ours.step({7, 7, 9});
+    CHECK(row(first, 0, 3) == alone[0]);
+    CHECK(row(first, 1, 3) == alone[2]);
+    ours.reorder({1, 0});
+    const Logits second = ours.step({8, 8});
+    CHECK(row(second, 0, 2) == alone[3]);
+    CHECK(row(second, 1, 2) == alone[1]);
+    CHECK(ours.attend(prompt, heads, 0) == attention[0]);
+    CHECK(ours.attend(prompt, heads, 2) == attention[1]);
+  }
 }
 
 TEST(nothing_of_a_longer_window_is_left) {

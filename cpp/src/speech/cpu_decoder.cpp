@@ -18,14 +18,15 @@ std::size_t at(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 // One run of the decoder: n_tokens new tokens in each of n_sequences, sequence after sequence.
 struct CpuNetwork::Pass {
   std::span<const TokenId> tokens;
-  int n_sequences = 1;
+  std::span<const int> slots;  // of each sequence
   int position = 0;
   std::span<const int> rows = {};             // tokens whose logits are wanted
   std::span<const AttentionHead> heads = {};  // whose cross attention is wanted
   std::vector<float>* attention = nullptr;    // [heads][tokens][positions of sound]
 
   int total() const { return static_cast<int>(tokens.size()); }
-  int n_tokens() const { return total() / n_sequences; }
+  int n_tokens() const { return total() / static_cast<int>(slots.size()); }
+  int slot_of(int token) const { return slots[at(token / n_tokens())]; }
 };
 
 void CpuNetwork::reserve_sequences(int n) {
@@ -40,10 +41,17 @@ void CpuNetwork::reserve_sequences(int n) {
 }
 
 std::span<const float> CpuNetwork::prompt(std::span<const TokenId> tokens,
-                                          std::span<const int> rows, int n_sequences,
-                                          Watch& watch) {
-  reserve_sequences(n_sequences);
-  const auto result = run_decoder({.tokens = tokens, .rows = rows}, watch);
+                                          std::span<const int> rows, std::span<const int> slots,
+                                          int n_sequences, Watch& watch) {
+  reserve_sequences(std::max(n_sequences, static_cast<int>(slots.size())));
+  slots_.assign(slots.begin(), slots.end());
+  std::vector<TokenId> all;
+  std::vector<int> wanted;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    for (const int row : rows) wanted.push_back(static_cast<int>(all.size()) + row);
+    all.insert(all.end(), tokens.begin(), tokens.end());
+  }
+  const auto result = run_decoder({.tokens = all, .slots = slots_, .rows = wanted}, watch);
   position_ = static_cast<int>(tokens.size());
   return result;
 }
@@ -51,11 +59,8 @@ std::span<const float> CpuNetwork::prompt(std::span<const TokenId> tokens,
 std::span<const float> CpuNetwork::step(std::span<const TokenId> tokens, Watch& watch) {
   std::vector<int> rows(tokens.size());
   std::iota(rows.begin(), rows.end(), 0);
-  const auto result = run_decoder({.tokens = tokens,
-                                   .n_sequences = static_cast<int>(tokens.size()),
-                                   .position = position_,
-                                   .rows = rows},
-                                  watch);
+  const auto result =
+      run_decoder({.tokens = tokens, .slots = slots_, .position = position_, .rows = rows}, watch);
   ++position_;
   return result;
 }
@@ -65,6 +70,9 @@ void CpuNetwork::reorder(std::span<const int> sources, Watch& watch) {
   // The first that continues a sequence takes it over, the others copy it into what nobody
   // continues.
   std::vector<Sequence> kept(sources.size());
+  std::vector<int> slots;
+  for (const int source : sources) slots.push_back(slots_[at(source)]);
+  slots_ = std::move(slots);
   std::vector<int> owner(sequences_.size(), -1);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto source = at(sources[i]);
@@ -90,10 +98,12 @@ void CpuNetwork::reorder(std::span<const int> sources, Watch& watch) {
 }
 
 std::vector<float> CpuNetwork::attend(std::span<const TokenId> tokens,
-                                      std::span<const AttentionHead> heads, Watch& watch) {
+                                      std::span<const AttentionHead> heads, int slot,
+                                      Watch& watch) {
   reserve_sequences(1);
-  std::vector<float> attention(heads.size() * tokens.size() * at(n_sound_));
-  run_decoder({.tokens = tokens, .heads = heads, .attention = &attention}, watch);
+  slots_.assign(1, slot);
+  std::vector<float> attention(heads.size() * tokens.size() * at(windows_[at(slot)].n_sound));
+  run_decoder({.tokens = tokens, .slots = slots_, .heads = heads, .attention = &attention}, watch);
   position_ = 0;
   return attention;
 }
@@ -171,26 +181,31 @@ void CpuNetwork::cross_attention(const CpuCrossAttention& w, std::size_t layer, 
   norm_rows(w.norm, y_.data(), n, n_state, normed_.data());
   gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, n, w.query,
             {.data = projected_.data(), .rows = {.stride = n_state}}, {});
-  for (int head = 0; head < n_head; ++head) {
-    for (int first = 0; first < n; first += kernels::kAttentionRows) {
-      const int rows = std::min(kernels::kAttentionRows, n - first);
+  for (int first = 0, rows = 1; first < n; first += rows, rows = 1) {
+    const int slot = pass.slot_of(first);
+    while (first + rows < n && rows < kernels::kAttentionRows &&
+           pass.slot_of(first + rows) == slot) {
+      ++rows;
+    }
+    const Window& window = windows_[at(slot)];
+    for (int head = 0; head < n_head; ++head) {
       const std::size_t offset = at(first) * at(n_state) + at(head * d);
       const bool wanted = std::any_of(
           pass.heads.begin(), pass.heads.end(),
           [&](const AttentionHead& h) { return at(h.layer) == layer && h.head == head; });
-      if (wanted) kernels::grow(probabilities_, std::ptrdiff_t{rows} * n_positions_);
+      if (wanted) kernels::grow(probabilities_, std::ptrdiff_t{rows} * window.n_positions);
       std::visit(
           [&](const auto& kv) {
-            kernels::attend(projected_.data() + offset, n_state, rows, kv, head, positions(),
+            kernels::attend(projected_.data() + offset, n_state, rows, kv, head, window.positions(),
                             attention_scratch_.data(), attended_.data() + offset, n_state,
                             wanted ? probabilities_.data() : nullptr);
           },
-          cross_[layer]);
+          window.cross[layer]);
       for (std::size_t i = 0; i < pass.heads.size(); ++i) {
         if (at(pass.heads[i].layer) != layer || pass.heads[i].head != head) continue;
         for (int r = 0; r < rows; ++r) {
-          std::copy_n(probabilities_.data() + at(r) * at(n_positions_), n_sound_,
-                      probabilities->data() + (i * at(n) + at(first + r)) * at(n_sound_));
+          std::copy_n(probabilities_.data() + at(r) * at(window.n_positions), window.n_sound,
+                      probabilities->data() + (i * at(n) + at(first + r)) * at(window.n_sound));
         }
       }
     }

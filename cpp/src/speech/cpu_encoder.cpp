@@ -24,11 +24,21 @@ int blocks_of(int rows) { return (rows + kRows - 1) / kRows; }
 
 CpuNetwork::CpuNetwork(std::shared_ptr<const CpuWeights> weights) : weights_(std::move(weights)) {
   const Hyperparameters& h = hparams();
-  for (int i = 0; i < h.n_text_layer; ++i) {
-    cross_.push_back(window_key_values(h.n_text_head, h.n_text_state));
-  }
+  window_of(0);  // the first call need not wait for it
   encoder_kv_ = window_key_values(h.n_audio_head, h.n_audio_state);
   set_threads(1);
+}
+
+CpuNetwork::Window& CpuNetwork::window_of(int slot) {
+  const Hyperparameters& h = hparams();
+  while (windows_.size() <= at(slot)) {
+    Window window;
+    for (int i = 0; i < h.n_text_layer; ++i) {
+      window.cross.push_back(window_key_values(h.n_text_head, h.n_text_state));
+    }
+    windows_.push_back(std::move(window));
+  }
+  return windows_[at(slot)];
 }
 
 CpuNetwork::WindowKeyValues CpuNetwork::window_key_values(int heads, int state) const {
@@ -64,7 +74,7 @@ void CpuNetwork::run(int tasks, Watch& watch, const kernels::ThreadPool::Task& t
   });
 }
 
-void CpuNetwork::encode(const WindowMel& mel, int threads, Watch& watch) {
+void CpuNetwork::encode(const WindowMel& mel, int slot, int threads, Watch& watch) {
   set_threads(threads);
   lay_out(mel.positions);
   const auto n = at(hparams().n_audio_state);
@@ -73,7 +83,11 @@ void CpuNetwork::encode(const WindowMel& mel, int threads, Watch& watch) {
   mixed_.resize(at(n_positions_) * n);
   convolve(mel, watch);
   for (std::size_t i = 0; i < weights_->encoder.size(); ++i) encode_block(i, watch);
-  project_cross(watch);
+  Window& window = window_of(slot);
+  window.n_sound = n_sound_;
+  window.n_positions = n_positions_;
+  window.silence_weights = silence_weights_;
+  project_cross(window, watch);
 }
 
 // Whisper always sees a whole window, and invents text where it is cut to the sound. But silence is
@@ -212,7 +226,7 @@ void CpuNetwork::finish_rows(const CpuEncoderBlock& block, int first, int rows, 
             {.data = x, .rows = by_state}, {.residual = x, .residual_rows = by_state});
 }
 
-void CpuNetwork::project_cross(Watch& watch) {
+void CpuNetwork::project_cross(Window& window, Watch& watch) {
   const CpuWeights& w = *weights_;
   const int n_state = hparams().n_audio_state;
   const int n_head = hparams().n_text_head;
@@ -235,7 +249,7 @@ void CpuNetwork::project_cross(Watch& watch) {
     run(n_head, watch, [&](int head, int) {
       const float* key = qkv_.data() + head * d;
       std::visit([&](auto& kv) { kv.store(head, n_positions_, key, key + n_state, 2 * n_state); },
-                 cross_[layer]);
+                 window.cross[layer]);
     });
   }
 }

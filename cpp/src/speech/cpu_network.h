@@ -18,18 +18,28 @@ class CpuNetwork final : public Network {
 
   const Hyperparameters& hparams() const override { return weights_->hparams; }
   int position() const override { return position_; }
-  void encode(const WindowMel& mel, int threads, Watch& watch) override;
+  // As many as are worth it: what a token costs is then mostly its own attention.
+  int slots() const override { return 8; }
+  void encode(const WindowMel& mel, int slot, int threads, Watch& watch) override;
   std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
-                                int n_sequences, Watch& watch) override;
+                                std::span<const int> slots, int n_sequences, Watch& watch) override;
   void reorder(std::span<const int> sources, Watch& watch) override;
   std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) override;
   std::vector<float> attend(std::span<const TokenId> tokens, std::span<const AttentionHead> heads,
-                            Watch& watch) override;
+                            int slot, Watch& watch) override;
 
  private:
   struct Pass;
   using Sequence = std::vector<kernels::KeyValues>;  // by text layer
   using WindowKeyValues = std::variant<kernels::KeyValues, kernels::IntegerKeyValues>;
+  struct Window {  // as the decoder sees it
+    int n_sound = 0;
+    int n_positions = 0;
+    std::vector<float> silence_weights;
+    std::vector<WindowKeyValues> cross;  // by text layer
+
+    kernels::Positions positions() const { return {n_positions, silence_weights}; }
+  };
 
   WindowKeyValues window_key_values(int heads, int state) const;
 
@@ -41,7 +51,8 @@ class CpuNetwork final : public Network {
   kernels::Positions positions() const { return {n_positions_, silence_weights_}; }
   void encode_block(std::size_t block, Watch& watch);
   void finish_rows(const CpuEncoderBlock& block, int first, int rows, int worker);
-  void project_cross(Watch& watch);
+  void project_cross(Window& window, Watch& watch);
+  Window& window_of(int slot);
 
   void reserve_sequences(int n);
   std::span<const float> run_decoder(const Pass& pass, Watch& watch);
@@ -72,8 +83,9 @@ class CpuNetwork final : public Network {
   std::vector<kernels::FloatBuffer> scratch_;  // one per worker
 
   // Decoder.
-  std::vector<WindowKeyValues> cross_;  // by text layer
+  std::vector<Window> windows_;  // by slot
   std::vector<Sequence> sequences_;
+  std::vector<int> slots_;  // of the sequences that are being decoded
   int position_ = 0;
   kernels::FloatBuffer y_, normed_, projected_, attended_, hidden_;
   kernels::FloatBuffer attention_scratch_, probabilities_;

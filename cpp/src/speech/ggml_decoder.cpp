@@ -199,7 +199,8 @@ void GgmlNetwork::run_decoder(Pass& pass, Watch& watch) {
 }
 
 std::span<const float> GgmlNetwork::prompt(std::span<const TokenId> tokens,
-                                           std::span<const int> rows, int n_sequences,
+                                           std::span<const int> rows,
+                                           std::span<const int> /*slots*/, int n_sequences,
                                            Watch& watch) {
   reserve_sequences(n_sequences);
   Pass pass{.tokens = tokens, .n_tokens = static_cast<int>(tokens.size()), .rows = rows};
@@ -254,7 +255,8 @@ void GgmlNetwork::reorder(std::span<const int> sources, Watch& watch) {
 }
 
 std::vector<float> GgmlNetwork::attend(std::span<const TokenId> tokens,
-                                       std::span<const AttentionHead> heads, Watch& watch) {
+                                       std::span<const AttentionHead> heads, int /*slot*/,
+                                       Watch& watch) {
   reserve_sequences(1);
   Pass pass{.tokens = tokens, .n_tokens = static_cast<int>(tokens.size()), .heads = heads};
   run_decoder(pass, watch);

@@ -63,7 +63,7 @@ GgmlNetwork::GgmlNetwork(std::shared_ptr<const GgmlWeights> weights, ggml_backen
 }
 
 // The whole window, silence and all: a GPU has the power, and its attention takes no weights.
-void GgmlNetwork::encode(const WindowMel& mel, int threads, Watch& watch) {
+void GgmlNetwork::encode(const WindowMel& mel, int /*slot*/, int threads, Watch& watch) {
   const GgmlWeights& w = *weights_;
   const Hyperparameters& h = hparams();
   const std::int64_t n_state = h.n_audio_state;

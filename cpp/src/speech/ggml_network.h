@@ -17,13 +17,14 @@ class GgmlNetwork final : public Network {
 
   const Hyperparameters& hparams() const override { return weights_->hparams; }
   int position() const override { return position_; }
-  void encode(const WindowMel& mel, int threads, Watch& watch) override;
+  int slots() const override { return 1; }
+  void encode(const WindowMel& mel, int slot, int threads, Watch& watch) override;
   std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
-                                int n_sequences, Watch& watch) override;
+                                std::span<const int> slots, int n_sequences, Watch& watch) override;
   void reorder(std::span<const int> sources, Watch& watch) override;
   std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) override;
   std::vector<float> attend(std::span<const TokenId> tokens, std::span<const AttentionHead> heads,
-                            Watch& watch) override;
+                            int slot, Watch& watch) override;
 
  private:
   struct Pass;

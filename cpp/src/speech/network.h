@@ -1,4 +1,4 @@
-// The Whisper network of one running call: encoder output, key/value caches, logits.
+// The Whisper network of one running call: encoded windows, key/value caches, logits.
 #pragma once
 
 #include <span>
@@ -37,24 +37,30 @@ class Network {
   // The tokens that each sequence holds.
   virtual int position() const = 0;
 
-  // Replaces what was encoded before.
-  virtual void encode(const WindowMel& mel, int threads, Watch& watch) = 0;
+  // The windows that can be held at once, in as many slots.
+  virtual int slots() const = 0;
 
-  // Runs `tokens` from position 0 as sequence 0; returns the logits [rows.size()][n_vocab] that
-  // follow the tokens at `rows`. Up to n_sequences sequences may continue from it.
+  // Replaces what was encoded into the slot before.
+  virtual void encode(const WindowMel& mel, int slot, int threads, Watch& watch) = 0;
+
+  // Runs `tokens` from position 0 on each of the slots, as sequence i for slots[i]; returns the
+  // logits [slots.size()][rows.size()][n_vocab] that follow the tokens at `rows`. Up to n_sequences
+  // sequences may continue from them.
   virtual std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
-                                        int n_sequences, Watch& watch) = 0;
+                                        std::span<const int> slots, int n_sequences,
+                                        Watch& watch) = 0;
 
-  // Makes sequence i continue what sequence sources[i] holds.
+  // Makes sequence i continue what sequence sources[i] holds, on the same window.
   virtual void reorder(std::span<const int> sources, Watch& watch) = 0;
 
   // Appends tokens[i] to sequence i, all at the same position; returns logits [n][n_vocab].
   virtual std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) = 0;
 
-  // The cross-attention probabilities [heads][tokens][positions of sound] of a given text.
-  // Overwrites sequence 0; prompt() is to be called before the next step().
+  // The cross-attention probabilities [heads][tokens][positions of sound] of a given text on the
+  // slot's window. Overwrites sequence 0; prompt() is to be called before the next step().
   virtual std::vector<float> attend(std::span<const TokenId> tokens,
-                                    std::span<const AttentionHead> heads, Watch& watch) = 0;
+                                    std::span<const AttentionHead> heads, int slot,
+                                    Watch& watch) = 0;
 };
 
 }  // namespace earwitness::speech

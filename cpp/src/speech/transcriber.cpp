@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 
 #include "speech/alignment.h"
 #include "speech/word_edges.h"
@@ -78,11 +79,21 @@ Transcript Transcriber::run() {
     const Stopwatch total(transcript_.timings.total);
     std::vector<Span> spans = options_.spans;
     if (spans.empty()) spans.push_back({0.0, pcm_.duration()});
+    std::vector<Stretch> all;
     for (const Span& span : spans) {
-      to_do_ += to_samples(span.end, pcm_.size) - to_samples(span.start, pcm_.size);
+      all.push_back({to_samples(span.start, pcm_.size), to_samples(span.end, pcm_.size), {}});
+      to_do_ += all.back().end - all.back().at;
     }
-    for (const Span& span : spans) {
-      transcribe_span(to_samples(span.start, pcm_.size), to_samples(span.end, pcm_.size));
+    // Text that conditions the next window is known only when its own is decoded.
+    const bool many = decoder_.takes_many() && !options_.condition_on_previous_text;
+    const std::size_t most = many ? static_cast<std::size_t>(network_.slots()) : 1;
+    // More and more at once: the first segments are to come as soon as if there were no others.
+    std::size_t n = 1;
+    for (std::size_t first = 0; first < all.size(); first += n, n = std::min(2 * n, most)) {
+      const auto from = all.begin() + static_cast<std::ptrdiff_t>(first);
+      const auto count = static_cast<std::ptrdiff_t>(std::min(n, all.size() - first));
+      std::vector<Stretch> stretches(from, from + count);
+      transcribe(stretches);
     }
     report_progress(to_do_);
     if (language_ >= 0) {
@@ -92,56 +103,95 @@ Transcript Transcriber::run() {
   return std::move(transcript_);
 }
 
-void Transcriber::transcribe_span(std::size_t begin, std::size_t end) {
-  const auto window = static_cast<std::size_t>(network_.hparams().n_audio_ctx) * 2 * Mel::kHopSize;
-  std::size_t at = begin;
-  while (at + kShortest <= end) {
+void Transcriber::transcribe(std::vector<Stretch>& stretches) {
+  const auto left = [&] {
+    std::size_t samples = 0;
+    for (const Stretch& stretch : stretches) samples += stretch.end - stretch.at;
+    return samples;
+  };
+  const std::size_t whole = left();
+  std::size_t next = 0;  // the first stretch whose segments are still to be published
+  for (;;) {
     watch_.check();
-    report_progress(done_ + (at - begin));
-    const std::size_t n = std::min(window, end - at);
-    at += is_silent(pcm_.data + at, n) ? n : transcribe_window(at, n);
+    report_progress(done_ + whole - left());
+    const std::vector<Window> windows = next_windows(stretches);
+    for (; next < stretches.size(); ++next) {
+      publish(stretches[next].segments);
+      if (stretches[next].at < stretches[next].end) break;
+    }
+    if (windows.empty()) break;
+    for (const Window& window : windows) encode(window);
+    const std::vector<DecodedWindow> decoded = decode(windows);
+    for (std::size_t i = 0; i < windows.size(); ++i) finish(windows[i], decoded[i]);
   }
-  done_ += end - begin;
+  done_ += whole;
 }
 
-std::size_t Transcriber::transcribe_window(std::size_t begin, std::size_t n_samples) {
+// One for each stretch that has sound left; what is too short or silent is passed over.
+std::vector<Transcriber::Window> Transcriber::next_windows(std::vector<Stretch>& stretches) const {
+  const auto length = static_cast<std::size_t>(network_.hparams().n_audio_ctx) * 2 * Mel::kHopSize;
+  std::vector<Window> windows;
+  for (Stretch& stretch : stretches) {
+    while (stretch.at < stretch.end) {
+      const std::size_t n = std::min(length, stretch.end - stretch.at);
+      if (n >= kShortest && !is_silent(pcm_.data + stretch.at, n)) {
+        windows.push_back({&stretch, static_cast<int>(windows.size()), stretch.at, n});
+        break;
+      }
+      stretch.at += n;
+    }
+  }
+  return windows;
+}
+
+void Transcriber::encode(const Window& window) {
   WindowMel mel;
-  mel.positions = sound_positions(n_samples);
+  mel.positions = sound_positions(window.n_samples);
   {
     const Stopwatch stopwatch(transcript_.timings.mel);
     // The window ends where its audio does: a neighbouring span must not be heard in it.
-    mel.silence =
-        mel_.compute({pcm_.data, begin + n_samples}, begin, 2 * mel.positions, mel_buffer_);
+    mel.silence = mel_.compute({pcm_.data, window.begin + window.n_samples}, window.begin,
+                               2 * mel.positions, mel_buffer_);
     mel.sound = mel_buffer_;
   }
-  {
-    const Stopwatch stopwatch(transcript_.timings.encode);
-    network_.encode(mel, threads_, watch_);
-  }
-  DecodedWindow window;
-  {
-    const Stopwatch decode(transcript_.timings.decode);
-    if (language_ < 0) detect_language();
-    std::vector<TokenId> previous = prompt_;
-    previous.insert(previous.end(), history_.begin(), history_.end());
-    window = decoder_.decode(previous, start_tokens(), static_cast<unsigned>(begin), watch_);
-  }
-  const double length = static_cast<double>(n_samples) / kSampleRate;
-  const bool silent =
-      options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold &&
-      (!options_.logprob_threshold || window.avg_logprob < *options_.logprob_threshold);
-  if (silent) return n_samples;
+  const Stopwatch stopwatch(transcript_.timings.encode);
+  network_.encode(mel, window.slot, threads_, watch_);
+}
 
-  const WindowSegments cut = cut_segments(window.tokens, vocabulary_, length);
-  const std::size_t done = std::clamp(to_samples(cut.next, n_samples), kShortest, n_samples);
-  emit(cut, window, begin, done);
+std::vector<DecodedWindow> Transcriber::decode(std::span<const Window> windows) {
+  const Stopwatch stopwatch(transcript_.timings.decode);
+  if (language_ < 0) detect_language(windows.front().slot);
+  std::vector<TokenId> previous = prompt_;
+  previous.insert(previous.end(), history_.begin(), history_.end());
+  std::vector<WindowToDecode> to_decode;
+  for (const Window& window : windows) {
+    to_decode.push_back({window.slot, static_cast<unsigned>(window.begin)});
+  }
+  return decoder_.decode(to_decode, previous, start_tokens(), watch_);
+}
+
+void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
+  const double length = static_cast<double>(window.n_samples) / kSampleRate;
+  const bool silent =
+      options_.no_speech_threshold && decoded.no_speech_prob > *options_.no_speech_threshold &&
+      (!options_.logprob_threshold || decoded.avg_logprob < *options_.logprob_threshold);
+  if (silent) {
+    window.stretch->at += window.n_samples;
+    return;
+  }
+  const WindowSegments cut = cut_segments(decoded.tokens, vocabulary_, length);
+  const std::size_t done =
+      std::clamp(to_samples(cut.next, window.n_samples), kShortest, window.n_samples);
+  std::vector<Segment> segments = segments_of(cut, decoded, window.begin);
+  if (options_.word_timestamps) add_words(cut, decoded, window, done, segments);
+  std::move(segments.begin(), segments.end(), std::back_inserter(window.stretch->segments));
+  window.stretch->at += done;
   if (options_.condition_on_previous_text) {
-    if (window.temperature > kHottestHistory) history_.clear();
+    if (decoded.temperature > kHottestHistory) history_.clear();
     for (const TokenSegment& segment : cut.segments) {
-      for (std::size_t i : segment.text) history_.push_back(window.tokens[i]);
+      for (std::size_t i : segment.text) history_.push_back(decoded.tokens[i]);
     }
   }
-  return done;
 }
 
 // With a margin of silence, in which the model sees that the speech has ended.
@@ -153,10 +203,11 @@ int Transcriber::sound_positions(std::size_t n_samples) const {
   return static_cast<int>(std::min(whole, (n_samples + kPosition - 1) / kPosition + kMargin));
 }
 
-void Transcriber::detect_language() {
+void Transcriber::detect_language(int slot) {
   const std::vector<TokenId> tokens = {vocabulary_.start_of_transcript()};
   const std::vector<int> rows = {0};
-  const std::span<const float> logits = network_.prompt(tokens, rows, 1, watch_);
+  const std::vector<int> slots = {slot};
+  const std::span<const float> logits = network_.prompt(tokens, rows, slots, 1, watch_);
   const auto languages = logits.subspan(static_cast<std::size_t>(vocabulary_.language_token(0)),
                                         static_cast<std::size_t>(vocabulary_.language_count()));
   const auto best = std::max_element(languages.begin(), languages.end());
@@ -174,30 +225,34 @@ std::vector<TokenId> Transcriber::start_tokens() const {
   return tokens;
 }
 
-void Transcriber::emit(const WindowSegments& cut, const DecodedWindow& window, std::size_t begin,
-                       std::size_t n_done) {
+std::vector<Segment> Transcriber::segments_of(const WindowSegments& cut,
+                                              const DecodedWindow& decoded,
+                                              std::size_t begin) const {
   const double offset = static_cast<double>(begin) / kSampleRate;
+  const char* language = kLanguages[static_cast<std::size_t>(language_)].code;
   std::vector<Segment> segments;
   for (const TokenSegment& part : cut.segments) {
     Segment segment;
     segment.seek = static_cast<int>(begin / Mel::kHopSize);
     segment.start = offset + part.start;
     segment.end = offset + part.end;
-    segment.temperature = window.temperature;
-    segment.avg_logprob = window.avg_logprob;
-    segment.no_speech_prob = window.no_speech_prob;
+    segment.temperature = decoded.temperature;
+    segment.avg_logprob = decoded.avg_logprob;
+    segment.no_speech_prob = decoded.no_speech_prob;
     std::vector<TokenId> ids;
     for (std::size_t i : part.text) {
-      ids.push_back(window.tokens[i]);
-      segment.tokens.push_back({ids.back(), vocabulary_.text(ids.back()), window.logprobs[i]});
+      ids.push_back(decoded.tokens[i]);
+      segment.tokens.push_back({ids.back(), vocabulary_.text(ids.back()), decoded.logprobs[i]});
     }
-    const char* language = kLanguages[static_cast<std::size_t>(language_)].code;
     for (const TokenRun& word : split_words(ids, vocabulary_, language)) {
       segment.text += word.text;
     }
     segments.push_back(std::move(segment));
   }
-  if (options_.word_timestamps) add_words(cut, window, begin, n_done, segments);
+  return segments;
+}
+
+void Transcriber::publish(std::vector<Segment>& segments) {
   for (Segment& segment : segments) {
     // As openai-whisper's transcribe(): what has no time or no text is none.
     if (segment.end <= segment.start || trimmed(segment.text).empty()) continue;
@@ -205,10 +260,12 @@ void Transcriber::emit(const WindowSegments& cut, const DecodedWindow& window, s
     if (watch_.control().on_segment) watch_.control().on_segment(segment);
     transcript_.segments.push_back(std::move(segment));
   }
+  segments.clear();
 }
 
-void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& window,
-                            std::size_t begin, std::size_t n_done, std::vector<Segment>& segments) {
+void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& decoded,
+                            const Window& window, std::size_t n_done,
+                            std::vector<Segment>& segments) {
   if (segments.empty()) return;
   const Stopwatch align(transcript_.timings.align);
   constexpr double kFrame = 0.02;         // seconds per encoder position
@@ -217,10 +274,10 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& wind
   const int first_row = static_cast<int>(tokens.size());
   tokens.push_back(vocabulary_.no_timestamps());
   for (const TokenSegment& part : cut.segments) {
-    for (std::size_t i : part.text) tokens.push_back(window.tokens[i]);
+    for (std::size_t i : part.text) tokens.push_back(decoded.tokens[i]);
   }
   const std::vector<AttentionHead> heads = alignment_heads(network_.hparams());
-  const std::vector<float> attention = network_.attend(tokens, heads, watch_);
+  const std::vector<float> attention = network_.attend(tokens, heads, window.slot, watch_);
   const auto n_rows = heads.size() * tokens.size();
   const int n_ctx = static_cast<int>(attention.size() / n_rows);
   const int n_frames = std::clamp(static_cast<int>(n_done / (2 * Mel::kHopSize)), 1, n_ctx);
@@ -228,13 +285,13 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& wind
   const std::vector<int> frames =
       token_frames(attention, static_cast<int>(heads.size()), static_cast<int>(tokens.size()),
                    n_ctx, n_frames, first_row);
-  const double offset = static_cast<double>(begin) / kSampleRate;
+  const double offset = static_cast<double>(window.begin) / kSampleRate;
   const double window_end = offset + static_cast<double>(n_done) / kSampleRate;
   const double lag = attention_lag(network_.hparams());
   const auto time_of = [&](std::size_t token) {
     return std::max(offset, offset + frames[token] * kFrame - lag);
   };
-  const Loudness loudness(pcm_, begin, n_done);
+  const Loudness loudness(pcm_, window.begin, n_done);
 
   std::size_t at = 0;  // of the segment's first token among the window's text tokens
   double previous_end = offset;

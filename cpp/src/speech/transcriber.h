@@ -1,4 +1,4 @@
-// One call: PCM → segments, window by window.
+// One call: PCM → segments, a window at a time or the windows of several spans at once.
 #pragma once
 
 #include <string>
@@ -22,16 +22,34 @@ class Transcriber {
   Transcript run();
 
  private:
-  void transcribe_span(std::size_t begin, std::size_t end);
-  // Encodes and decodes what starts at `begin`; returns the samples that are done with.
-  std::size_t transcribe_window(std::size_t begin, std::size_t n_samples);
+  // A span that is being transcribed, in samples, and what was heard in it.
+  struct Stretch {
+    std::size_t at = 0;
+    std::size_t end = 0;
+    std::vector<Segment> segments;
+  };
+  // What is heard at once.
+  struct Window {
+    Stretch* stretch = nullptr;
+    int slot = 0;
+    std::size_t begin = 0;
+    std::size_t n_samples = 0;
+  };
+
+  void transcribe(std::vector<Stretch>& stretches);
+  std::vector<Window> next_windows(std::vector<Stretch>& stretches) const;
+  void encode(const Window& window);
+  std::vector<DecodedWindow> decode(std::span<const Window> windows);
+  // Appends the window's segments to its stretch, which goes on after what is done with.
+  void finish(const Window& window, const DecodedWindow& decoded);
   int sound_positions(std::size_t n_samples) const;
-  void detect_language();
+  void detect_language(int slot);
+  std::vector<Segment> segments_of(const WindowSegments& cut, const DecodedWindow& decoded,
+                                   std::size_t begin) const;
   // n_done: the samples that are not left for the next window; no word is timed beyond them.
-  void emit(const WindowSegments& cut, const DecodedWindow& window, std::size_t begin,
-            std::size_t n_done);
-  void add_words(const WindowSegments& cut, const DecodedWindow& window, std::size_t begin,
+  void add_words(const WindowSegments& cut, const DecodedWindow& decoded, const Window& window,
                  std::size_t n_done, std::vector<Segment>& segments);
+  void publish(std::vector<Segment>& segments);
   void report_progress(std::size_t done);
   std::vector<TokenId> start_tokens() const;
 
@@ -48,7 +66,7 @@ class Transcriber {
   std::vector<TokenId> history_;  // what was said, where windows are conditioned on it
   int language_ = -1;             // index; -1 until known
   std::size_t to_do_ = 0;         // samples in all spans
-  std::size_t done_ = 0;          // samples of the spans before the current one
+  std::size_t done_ = 0;          // samples of the spans before the current ones
   std::vector<float> mel_buffer_;
   Transcript transcript_;
 };

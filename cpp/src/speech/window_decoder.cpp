@@ -79,36 +79,48 @@ WindowDecoder::WindowDecoder(Network& network, const Vocabulary& vocabulary,
       rules_(vocabulary, options),
       max_tokens_(network.hparams().n_text_ctx / 2) {}
 
-std::vector<WindowDecoder::Hypothesis> WindowDecoder::greedy(std::span<const float> logits, int n,
+int WindowDecoder::n_hypotheses(float temperature) const {
+  return temperature > 0.0F ? options_.best_of : options_.beam_size;
+}
+
+// Hypotheses of one window start from the same sequence; else each has its own.
+std::vector<WindowDecoder::Hypothesis> WindowDecoder::greedy(const Starts& starts,
                                                              float temperature, unsigned seed,
                                                              Watch& watch) {
   const auto n_vocab = static_cast<std::size_t>(vocabulary_.size());
   const TokenId end = vocabulary_.end_of_text();
-  std::vector<Hypothesis> hypotheses(static_cast<std::size_t>(n));
-  std::vector<TokenId> next(hypotheses.size());
+  std::vector<Hypothesis> hypotheses(starts.size());
+  std::vector<std::size_t> going(starts.size());  // hypotheses, by sequence
+  std::iota(going.begin(), going.end(), 0);
+  const bool shared = starts.front().data() == starts.back().data();
   std::mt19937 random(seed);
   std::vector<float> row(n_vocab);
+  std::span<const float> logits;
   for (int n_tokens = 1;; ++n_tokens) {
     const bool first = n_tokens == 1;
-    bool all_finished = true;
-    for (std::size_t i = 0; i < hypotheses.size(); ++i) {
-      Hypothesis& h = hypotheses[i];
-      next[i] = end;  // a finished sequence idles until all are finished
-      if (h.finished) continue;
-      const auto source = logits.subspan(first ? 0 : i * n_vocab, n_vocab);
+    std::vector<std::size_t> left;
+    std::vector<int> sources;
+    std::vector<TokenId> next;
+    for (std::size_t i = 0; i < going.size(); ++i) {
+      Hypothesis& h = hypotheses[going[i]];
+      const auto source = first ? starts[i] : logits.subspan(i * n_vocab, n_vocab);
       row.assign(source.begin(), source.end());
       rules_.apply(h.tokens, row);
-      next[i] = temperature > 0.0F ? draw(row, temperature, random) : argmax(row);
-      const float logprob = row[static_cast<std::size_t>(next[i])];
+      const TokenId id = temperature > 0.0F ? draw(row, temperature, random) : argmax(row);
+      const float logprob = row[static_cast<std::size_t>(id)];
       require_finite(logprob);
-      h.append(next[i], logprob, end);
-      all_finished = all_finished && h.finished;
+      h.append(id, logprob, end);
+      if (h.finished) continue;
+      left.push_back(going[i]);
+      sources.push_back(first && shared ? 0 : static_cast<int>(i));
+      next.push_back(id);
     }
-    if (all_finished || n_tokens >= max_tokens_ ||
+    if (left.empty() || n_tokens >= max_tokens_ ||
         network_.position() >= network_.hparams().n_text_ctx) {
       return hypotheses;
     }
-    if (first && n > 1) network_.reorder(std::vector<int>(hypotheses.size(), 0), watch);
+    if (first || left.size() < going.size()) network_.reorder(sources, watch);
+    going = std::move(left);
     logits = network_.step(next, watch);
   }
 }
@@ -181,34 +193,54 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::beam_search(std::span<cons
   return finished;
 }
 
-DecodedWindow WindowDecoder::decode_at(float temperature, std::span<const TokenId> prompt,
-                                       int start_row, unsigned seed, Watch& watch) {
-  const bool beams = temperature == 0.0F && options_.beam_size > 1;
-  const int n = temperature > 0.0F ? options_.best_of : beams ? options_.beam_size : 1;
-  const std::vector<int> rows = {start_row, static_cast<int>(prompt.size()) - 1};
-  const std::span<const float> logits = network_.prompt(prompt, rows, n, watch);
+std::vector<DecodedWindow> WindowDecoder::decode_at(float temperature,
+                                                    std::span<const WindowToDecode> windows,
+                                                    const Prompt& prompt, unsigned attempt,
+                                                    Watch& watch) {
   const auto n_vocab = static_cast<std::size_t>(vocabulary_.size());
+  const int n = n_hypotheses(temperature);
+  std::vector<int> slots;
+  for (const WindowToDecode& window : windows) slots.push_back(window.slot);
+  const std::vector<int> rows = {prompt.start_row, static_cast<int>(prompt.tokens.size()) - 1};
+  const std::span<const float> logits = network_.prompt(prompt.tokens, rows, slots, n, watch);
 
-  DecodedWindow window;
-  window.temperature = temperature;
-  // The model says "no speech" in the place of the language (openai-whisper, decoding.py).
-  const auto at_start = logits.first(n_vocab);
-  const float total = log_sum_exp(at_start);
-  require_finite(total);
-  window.no_speech_prob =
-      std::exp(at_start[static_cast<std::size_t>(vocabulary_.no_speech())] - total);
-
-  const std::vector<float> last(logits.begin() + static_cast<std::ptrdiff_t>(n_vocab),
-                                logits.end());
+  std::vector<DecodedWindow> decoded(windows.size());
+  std::vector<float> last;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    // The model says "no speech" in the place of the language (openai-whisper, decoding.py).
+    const auto at_start = logits.subspan(2 * i * n_vocab, n_vocab);
+    const float total = log_sum_exp(at_start);
+    require_finite(total);
+    decoded[i].temperature = temperature;
+    decoded[i].no_speech_prob =
+        std::exp(at_start[static_cast<std::size_t>(vocabulary_.no_speech())] - total);
+    const auto after = logits.subspan((2 * i + 1) * n_vocab, n_vocab);
+    last.insert(last.end(), after.begin(), after.end());
+  }
+  const auto keep = [](DecodedWindow& window, Hypothesis& hypothesis) {
+    window.avg_logprob = hypothesis.mean();
+    window.tokens = std::move(hypothesis.tokens);
+    window.logprobs = std::move(hypothesis.logprobs);
+  };
+  Starts starts;
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    starts.push_back(std::span(last).subspan(i * n_vocab, n_vocab));
+  }
+  if (n == 1) {
+    std::vector<Hypothesis> hypotheses =
+        greedy(starts, temperature, windows.front().seed + attempt, watch);
+    for (std::size_t i = 0; i < windows.size(); ++i) keep(decoded[i], hypotheses[i]);
+    return decoded;
+  }
   std::vector<Hypothesis> hypotheses =
-      beams ? beam_search(last, watch) : greedy(last, n, temperature, seed, watch);
-  Hypothesis& best = *std::max_element(
-      hypotheses.begin(), hypotheses.end(),
-      [](const Hypothesis& a, const Hypothesis& b) { return a.mean() < b.mean(); });
-  window.avg_logprob = best.mean();
-  window.tokens = std::move(best.tokens);
-  window.logprobs = std::move(best.logprobs);
-  return window;
+      temperature > 0.0F ? greedy(Starts(static_cast<std::size_t>(n), starts.front()), temperature,
+                                  windows.front().seed + attempt, watch)
+                         : beam_search(starts.front(), watch);
+  keep(decoded.front(), *std::max_element(hypotheses.begin(), hypotheses.end(),
+                                          [](const Hypothesis& a, const Hypothesis& b) {
+                                            return a.mean() < b.mean();
+                                          }));
+  return decoded;
 }
 
 bool WindowDecoder::fails_thresholds(const DecodedWindow& window) const {
@@ -228,30 +260,33 @@ bool WindowDecoder::fails_thresholds(const DecodedWindow& window) const {
   return repeats || (unlikely && !silent);
 }
 
-DecodedWindow WindowDecoder::decode(std::span<const TokenId> previous,
-                                    std::span<const TokenId> start, unsigned seed, Watch& watch) {
-  std::vector<TokenId> prompt;
+std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode> windows,
+                                                 std::span<const TokenId> previous,
+                                                 std::span<const TokenId> start, Watch& watch) {
+  Prompt prompt;
   if (!previous.empty()) {
     const auto limit = static_cast<std::size_t>(network_.hparams().n_text_ctx / 2 - 1);
-    prompt.push_back(vocabulary_.start_of_previous());
+    prompt.tokens.push_back(vocabulary_.start_of_previous());
     const auto tail = previous.last(std::min(previous.size(), limit));
-    prompt.insert(prompt.end(), tail.begin(), tail.end());
+    prompt.tokens.insert(prompt.tokens.end(), tail.begin(), tail.end());
   }
-  const int start_row = static_cast<int>(prompt.size());
-  prompt.insert(prompt.end(), start.begin(), start.end());
+  prompt.start_row = static_cast<int>(prompt.tokens.size());
+  prompt.tokens.insert(prompt.tokens.end(), start.begin(), start.end());
 
-  DecodedWindow window;
   const int steps =
       options_.temperature_increment > 0.0
           ? static_cast<int>((1.0 - options_.temperature) / options_.temperature_increment + 1e-6)
           : 0;
-  for (int i = 0; i <= steps; ++i) {
-    const double temperature = options_.temperature + i * options_.temperature_increment;
-    window = decode_at(static_cast<float>(temperature), prompt, start_row,
-                       seed + static_cast<unsigned>(i), watch);
-    if (!fails_thresholds(window)) break;
+  std::vector<DecodedWindow> decoded = decode_at(initial_temperature(), windows, prompt, 0, watch);
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    for (int step = 1; step <= steps && fails_thresholds(decoded[i]); ++step) {
+      const double temperature = options_.temperature + step * options_.temperature_increment;
+      decoded[i] = decode_at(static_cast<float>(temperature), windows.subspan(i, 1), prompt,
+                             static_cast<unsigned>(step), watch)
+                       .front();
+    }
   }
-  return window;
+  return decoded;
 }
 
 }  // namespace earwitness::speech

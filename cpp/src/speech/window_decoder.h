@@ -1,4 +1,4 @@
-// An encoded window → its tokens.
+// Encoded windows → their tokens.
 #pragma once
 
 #include <random>
@@ -18,23 +18,42 @@ struct DecodedWindow {
   float temperature = 0.0F;
 };
 
+// An encoded window that is to be decoded.
+struct WindowToDecode {
+  int slot = 0;       // of the network
+  unsigned seed = 0;  // makes sampling at temperatures above 0 the same in every run
+};
+
 class WindowDecoder {
  public:
   WindowDecoder(Network& network, const Vocabulary& vocabulary, const TranscribeOptions& options);
 
+  // Whether more windows than one can be decoded at once: each step then reads the weights once for
+  // all of them. A window's tokens do not depend on those beside it.
+  bool takes_many() const { return options_.temperature == 0.0 && options_.beam_size == 1; }
+
   // Decodes at rising temperatures until the thresholds hold. `previous` is the text before the
-  // window; `start` the start of transcript with language and task. `seed` makes sampling at
-  // temperatures above 0 the same in every run.
-  DecodedWindow decode(std::span<const TokenId> previous, std::span<const TokenId> start,
-                       unsigned seed, Watch& watch);
+  // windows; `start` the start of transcript with language and task.
+  std::vector<DecodedWindow> decode(std::span<const WindowToDecode> windows,
+                                    std::span<const TokenId> previous,
+                                    std::span<const TokenId> start, Watch& watch);
 
  private:
   struct Hypothesis;
 
-  DecodedWindow decode_at(float temperature, std::span<const TokenId> prompt, int start_row,
-                          unsigned seed, Watch& watch);
-  std::vector<Hypothesis> greedy(std::span<const float> logits, int n, float temperature,
-                                 unsigned seed, Watch& watch);
+  struct Prompt {
+    std::vector<TokenId> tokens;
+    int start_row = 0;  // of the start of transcript
+  };
+  // The logits that a hypothesis starts from, by hypothesis.
+  using Starts = std::vector<std::span<const float>>;
+
+  float initial_temperature() const { return static_cast<float>(options_.temperature); }
+  int n_hypotheses(float temperature) const;  // of one window
+  std::vector<DecodedWindow> decode_at(float temperature, std::span<const WindowToDecode> windows,
+                                       const Prompt& prompt, unsigned attempt, Watch& watch);
+  std::vector<Hypothesis> greedy(const Starts& starts, float temperature, unsigned seed,
+                                 Watch& watch);
   std::vector<Hypothesis> beam_search(std::span<const float> logits, Watch& watch);
   bool fails_thresholds(const DecodedWindow& window) const;
 
