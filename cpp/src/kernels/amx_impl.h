@@ -55,10 +55,23 @@ void finish_tile(const IntegerTask& t, int row, int panel, const Sum& sum) {
 
 // Where the planes of a task's rows start, in bytes.
 inline const char* low_plane(const IntegerTask& t, int row) {
-  return reinterpret_cast<const char*>(t.a + row * t.a_stride) + t.a_first;
+  return reinterpret_cast<const char*>(t.a + row * t.a_stride);
 }
 
-// 16 rows of one or two panels of 8 bits: sums of low bytes in tiles 0 and 2, of high in 1 and 3.
+// Few rows pass over the weights only once, and tiles are loaded too late to fetch ahead.
+template <int Panels>
+void fetch_next(const std::int8_t* b, std::ptrdiff_t b_stride) {
+  EARWITNESS_UNROLL
+  for (int p = 0; p < Panels; ++p) {
+    EARWITNESS_UNROLL
+    for (int line = 0; line < kTileRows; ++line) {
+      _mm_prefetch(reinterpret_cast<const char*>(b + (Panels + p) * b_stride + line * 64),
+                   _MM_HINT_T0);
+    }
+  }
+}
+
+// 16 rows of one or two panels: sums of low bytes in tiles 0 and 2, of high in 1 and 3.
 template <int Panels>
 void byte_tiles(const IntegerTask& t, int row, int panel) {
   const char* low = low_plane(t, row);
@@ -71,7 +84,9 @@ void byte_tiles(const IntegerTask& t, int row, int panel) {
     _tile_zero(2);
     _tile_zero(3);
   }
+  const bool once = t.rows <= kTileRows;
   for (int k = 0; k < t.inputs; k += kTileInputs) {
+    if (once) fetch_next<Panels>(b + k * kPanel, t.b_stride);
     _tile_loadd(4, low + k, stride);
     _tile_loadd(5, high + k, stride);
     _tile_loadd(6, b + k * kPanel, 64);
@@ -97,46 +112,9 @@ void byte_tiles(const IntegerTask& t, int row, int panel) {
   }
 }
 
-// 16 rows of one panel of 16 bits: sums of low with low bytes, of high with low either way, of high
-// with high in tiles 0 to 2.
-inline void word_tiles(const IntegerTask& t, int row, int panel) {
-  const char* low = low_plane(t, row);
-  const char* high = low + t.a_stride;
-  const std::ptrdiff_t stride = 2 * t.a_stride;
-  const auto* b = reinterpret_cast<const char*>(t.b_wide + panel * t.b_stride);
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  for (int k = 0; k < t.inputs; k += kTileInputs) {
-    _tile_loadd(4, low + k, stride);
-    _tile_loadd(5, high + k, stride);
-    _tile_loadd(6, b + k * 2 * kPanel, 128);
-    _tile_loadd(7, b + k * 2 * kPanel + 64, 128);
-    _tile_dpbuud(0, 4, 6);
-    _tile_dpbusd(1, 4, 7);
-    _tile_dpbssd(2, 5, 7);
-    _tile_dpbsud(1, 5, 6);
-  }
-  TileSums sums[3];
-  _tile_stored(0, sums[0].v, 64);
-  _tile_stored(1, sums[1].v, 64);
-  _tile_stored(2, sums[2].v, 64);
-  finish_tile(t, row, panel, [&](int r) {
-    const __m512i high_part =
-        _mm512_add_epi32(sums[1].row(r), _mm512_slli_epi32(sums[2].row(r), 8));
-    return _mm512_add_epi32(sums[0].row(r), _mm512_slli_epi32(high_part, 8));
-  });
-}
-
 void tile_panels(const IntegerTask& t) {
   const TileScope tiles;
   const int panels = t.panels();
-  if (t.b_wide != nullptr) {
-    for (int panel = 0; panel < panels; ++panel) {
-      for (int row = 0; row < t.rows; row += kTileRows) word_tiles(t, row, panel);
-    }
-    return;
-  }
   int panel = 0;
   for (; panel + 2 <= panels; panel += 2) {
     for (int row = 0; row < t.rows; row += kTileRows) byte_tiles<2>(t, row, panel);
@@ -154,7 +132,6 @@ void plane_row_panels(const IntegerRowTask& t, int first) {
   const char* high = low + t.a_stride;
   const __m512i ones = _mm512_set1_epi8(1);
   const __m512i offset = _mm512_set1_epi8(-128);
-  const auto panel_numbers = static_cast<std::ptrdiff_t>(t.inputs) * kPanel;
   __m512i low_sums[Panels], high_sums[Panels], weights[Panels];
   EARWITNESS_UNROLL
   for (int p = 0; p < Panels; ++p) {
@@ -168,7 +145,7 @@ void plane_row_panels(const IntegerRowTask& t, int first) {
     const __m512i highs = _mm512_xor_si512(_mm512_set1_epi32(four[1]), offset);
     EARWITNESS_UNROLL
     for (int p = 0; p < Panels; ++p) {
-      const __m512i b = _mm512_loadu_si512(t.b + (first + p) * panel_numbers + k * kPanel);
+      const __m512i b = _mm512_loadu_si512(t.b + (first + p) * t.b_stride + k * kPanel);
       low_sums[p] = _mm512_dpbusd_epi32(low_sums[p], lows, b);
       high_sums[p] = _mm512_dpbusd_epi32(high_sums[p], highs, b);
       weights[p] = _mm512_dpbusd_epi32(weights[p], ones, b);
@@ -182,7 +159,8 @@ void plane_row_panels(const IntegerRowTask& t, int first) {
     const __m512i sum = _mm512_add_epi32(low_sums[p], _mm512_slli_epi32(high_sum, 8));
     const __m512 scale =
         _mm512_mul_ps(_mm512_set1_ps(t.a_scale), _mm512_loadu_ps(t.b_scales + column));
-    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, _mm512_loadu_ps(t.bias + column));
+    const __m512 start = t.bias != nullptr ? _mm512_loadu_ps(t.bias + column) : _mm512_setzero_ps();
+    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, start);
     if (t.residual != nullptr) {
       y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, t.residual + column));
     }
@@ -227,20 +205,15 @@ float exponential_planes(const float* x, int n, float limit, const IntegerRow& o
 }
 
 void pack_quads(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
-                std::int16_t* out) {
+                std::int8_t* out) {
   const V factor = V::load(factors);
-  const __m512i byte = _mm512_set1_epi32(0xFF);
-  __m512i low = _mm512_setzero_si512();
-  __m512i high = low;
+  __m512i quads = _mm512_setzero_si512();
   for (int i = rows - 1; i >= 0; --i) {
     const __m512i n = _mm512_cvtps_epi32((V::load(x + i * stride) * factor).v);
-    const __m512i high_byte = _mm512_and_si512(_mm512_srli_epi32(n, 8), byte);
-    low =
-        _mm512_or_si512(low, _mm512_sll_epi32(_mm512_and_si512(n, byte), _mm_cvtsi32_si128(8 * i)));
-    high = _mm512_or_si512(high, _mm512_sll_epi32(high_byte, _mm_cvtsi32_si128(8 * i)));
+    quads =
+        _mm512_or_si512(_mm512_slli_epi32(quads, 8), _mm512_and_si512(n, _mm512_set1_epi32(0xFF)));
   }
-  _mm512_storeu_si512(out, low);
-  _mm512_storeu_si512(out + 2 * kPanel, high);
+  _mm512_storeu_si512(out, quads);
 }
 
 constexpr Kernels with_tiles(Kernels kernels) {

@@ -14,16 +14,12 @@ constexpr float kNoBias[kPanel] = {};
 
 constexpr int kMostHeadSize = 256;  // Whisper's is 64
 
-// Whole numbers whose products add up to less than 2^31: a score's over the head's size, an
-// output's over a block of positions.
-constexpr int kWeightBlock = 128;
-constexpr float kMostWeight = 8191.0F;
-constexpr float kMostValue = 2047.0F;
-static_assert(8191.0 * 2047.0 * kWeightBlock < 2147483648.0);
+constexpr float kMostKey = 127.0F;  // of a key, and of a value
 
-float key_limit(int head_size) {
-  return std::min(32767.0F,
-                  std::floor(std::sqrt(2147483647.0F / static_cast<float>(head_size)) * 0.999F));
+// The most that each of n numbers may be whose products with keys or values are to add up to less
+// than 2^31: 13 bits, which exponential_row() is good for, up to 2064 positions; 15 for a query.
+float left_limit(float most, int n) {
+  return std::min(most, std::floor(2147483647.0F / (kMostKey * static_cast<float>(n)) * 0.999F));
 }
 
 }  // namespace
@@ -78,17 +74,17 @@ IntegerKeyValues::IntegerKeyValues(int heads, int head_size, int capacity)
     : head_size_(head_size),
       key_size_(padded_inputs(active_kernels().layout, head_size)),
       value_size_(whole_panels(head_size)),
-      capacity_((capacity + kWeightBlock - 1) / kWeightBlock * kWeightBlock),
+      capacity_(padded_inputs(active_kernels().layout, whole_panels(capacity))),
       keys_(size(heads) * size(key_size_) * size(capacity_), 0),
       values_(size(heads) * size(value_size_) * size(capacity_), 0),
       key_scales_(size(heads) * size(capacity_), 0.0F),
       value_scales_(size(heads) * size(value_size_), 0.0F) {}
 
-const std::int16_t* IntegerKeyValues::keys(int head) const {
+const std::int8_t* IntegerKeyValues::keys(int head) const {
   return keys_.data() + size(head) * size(key_size_) * size(capacity_);
 }
 
-const std::int16_t* IntegerKeyValues::values(int head) const {
+const std::int8_t* IntegerKeyValues::values(int head) const {
   return values_.data() + size(head) * size(value_size_) * size(capacity_);
 }
 
@@ -102,25 +98,30 @@ const float* IntegerKeyValues::value_scales(int head) const {
 
 void IntegerKeyValues::store(int head, int count, const float* key, const float* value,
                              std::ptrdiff_t stride) {
+  store_keys(head, count, key, stride);
+  store_values(head, count, value, stride);
+}
+
+void IntegerKeyValues::store_keys(int head, int count, const float* key, std::ptrdiff_t stride) {
   const Kernels& isa = active_kernels();
   const int group = group_of(isa.layout);
-  // A position's group of inputs is 4 bytes of a panel, or as many of two planes.
-  const int planes = group / 2;
-  alignas(64) std::int16_t numbers[kMostHeadSize] = {};
-  std::int16_t* keys = keys_.data() + size(head) * size(key_size_) * size(capacity_);
+  std::int16_t numbers[kMostHeadSize];
+  std::int8_t bytes[kMostHeadSize] = {};
+  std::int8_t* keys = keys_.data() + size(head) * size(key_size_) * size(capacity_);
+  float* scales = key_scales_.data() + size(head) * size(capacity_);
   for (int i = 0; i < count; ++i) {
-    key_scales_[size(head) * size(capacity_) + size(i)] = isa.quantize_row(
-        key + i * stride, head_size_, key_limit(head_size_), {numbers, key_size_, key_size_});
-    std::int16_t* panel = keys + size(i / kPanel) * size(key_size_) * kPanel;
-    for (int plane = 0; plane < planes; ++plane) {
-      const std::int16_t* from = numbers + plane * key_size_ / 2;
-      std::int16_t* out = panel + (plane * kPanel + i % kPanel) * 2;
-      for (int k = 0; k < key_size_ / group; ++k) {
-        std::copy_n(from + 2 * k, 2, out + k * planes * 2 * kPanel);
-      }
-    }
+    scales[i] = isa.quantize(key + i * stride, head_size_, kMostKey, numbers);
+    for (int k = 0; k < head_size_; ++k) bytes[k] = static_cast<std::int8_t>(numbers[k]);
+    std::int8_t* out = keys + size(i / kPanel) * size(key_size_) * kPanel + i % kPanel * group;
+    for (int k = 0; k < key_size_; k += group) std::copy_n(bytes + k, group, out + k * kPanel);
   }
-  // A column of values has one scale: its products with the weights of all positions are summed.
+}
+
+// A column of values has one scale: its products with the weights of all positions are summed.
+void IntegerKeyValues::store_values(int head, int count, const float* value,
+                                    std::ptrdiff_t stride) {
+  const Kernels& isa = active_kernels();
+  const int group = group_of(isa.layout);
   float tops[kMostHeadSize] = {};
   float broken[kMostHeadSize] = {};  // not a number where a value is not finite
   for (int i = 0; i < count; ++i) {
@@ -131,14 +132,15 @@ void IntegerKeyValues::store(int head, int count, const float* key, const float*
     }
   }
   float factors[kMostHeadSize] = {};
+  float* scales = value_scales_.data() + size(head) * size(value_size_);
   for (int d = 0; d < head_size_; ++d) {
-    value_scales_[size(head) * size(value_size_) + size(d)] = tops[d] / kMostValue + broken[d];
-    factors[d] = tops[d] > 0.0F && broken[d] == 0.0F ? kMostValue / tops[d] : 0.0F;
+    scales[d] = tops[d] / kMostKey + broken[d];
+    factors[d] = tops[d] > 0.0F && broken[d] == 0.0F ? kMostKey / tops[d] : 0.0F;
   }
-  std::int16_t* values = values_.data() + size(head) * size(value_size_) * size(capacity_);
+  std::int8_t* values = values_.data() + size(head) * size(value_size_) * size(capacity_);
   for (int d = 0; d < head_size_; d += kPanel) {
     const int columns = std::min(kPanel, head_size_ - d);
-    std::int16_t* panel = values + size(d) * size(capacity_);
+    std::int8_t* panel = values + size(d) * size(capacity_);
     for (int i = 0; i < count; i += group) {
       const int rows = std::min(group, count - i);
       const float* from = value + i * stride + d;
@@ -230,6 +232,26 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Key
   }
 }
 
+namespace {
+
+// A product with keys or values, of one row or several.
+void multiply(const IntegerTask& t) {
+  if (t.rows > 1) return active_kernels().integer_panels(t);
+  active_kernels().integer_row({.a = t.a,
+                                .a_stride = t.a_stride,
+                                .a_scale = t.a_scales[0],
+                                .c = t.c[0],
+                                .residual = nullptr,
+                                .inputs = t.inputs,
+                                .columns = t.columns,
+                                .b = t.b,
+                                .b_stride = t.b_stride,
+                                .b_scales = t.b_scales,
+                                .bias = nullptr});
+}
+
+}  // namespace
+
 void attend(const float* query, std::ptrdiff_t query_stride, int rows, const IntegerKeyValues& kv,
             int head, const Positions& positions, float* scratch, float* out,
             std::ptrdiff_t out_stride, float* probabilities) {
@@ -249,15 +271,14 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
   float* score_rows[kAttentionRows];
   float* out_rows[kAttentionRows];
   for (int r = 0; r < rows; ++r) {
-    scales[r] = isa.quantize_row(query + r * query_stride, d, key_limit(d),
+    scales[r] = isa.quantize_row(query + r * query_stride, d, left_limit(32767.0F, d),
                                  {queries + r * query_numbers, kv.key_size(), query_numbers}) *
                 scale;
     score_rows[r] = scores + r * score_stride;
     out_rows[r] = out + r * out_stride;
   }
-  isa.integer_panels({.a = queries,
+  IntegerTask product{.a = queries,
                       .a_stride = query_numbers,
-                      .a_first = 0,
                       .a_scales = scales,
                       .c = score_rows,
                       .residual = nullptr,
@@ -265,17 +286,17 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
                       .columns = static_cast<int>(score_stride),
                       .c_offset = 0,
                       .inputs = kv.key_size(),
-                      .b = nullptr,
-                      .b_wide = kv.keys(head),
+                      .b = kv.keys(head),
                       .b_stride = std::ptrdiff_t{kv.key_size()} * kPanel,
                       .b_scales = kv.key_scales(head),
                       .bias = nullptr,
                       .accumulate = false,
-                      .negative_slope = 1.0F});
+                      .negative_slope = 1.0F};
+  multiply(product);
   for (int r = 0; r < rows; ++r) {
     weigh(positions, 1.0F, score_rows[r]);
     const float sum =
-        isa.exponential_row(score_rows[r], n_keys, kMostWeight,
+        isa.exponential_row(score_rows[r], n_keys, left_limit(8191.0F, n_keys),
                             {weights + r * weight_stride, padded_keys, weight_stride});
     scales[r] = 1.0F / sum;
     if (probabilities == nullptr) continue;
@@ -283,25 +304,15 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
     std::copy_n(score_rows[r], n_keys, p);
     isa.softmax(p, n_keys, 1.0F);
   }
-  for (int key = 0; key < n_keys; key += kWeightBlock) {
-    isa.integer_panels({.a = weights,
-                        .a_stride = weight_stride,
-                        .a_first = key,
-                        .a_scales = scales,
-                        .c = out_rows,
-                        .residual = nullptr,
-                        .rows = rows,
-                        .columns = d,
-                        .c_offset = 0,
-                        .inputs = std::min(kWeightBlock, padded_keys - key),
-                        .b = nullptr,
-                        .b_wide = kv.values(head) + std::ptrdiff_t{key} * kPanel,
-                        .b_stride = std::ptrdiff_t{kv.capacity()} * kPanel,
-                        .b_scales = kv.value_scales(head),
-                        .bias = nullptr,
-                        .accumulate = key > 0,
-                        .negative_slope = 1.0F});
-  }
+  product.a = weights;
+  product.a_stride = weight_stride;
+  product.c = out_rows;
+  product.columns = d;
+  product.inputs = padded_keys;
+  product.b = kv.values(head);
+  product.b_stride = std::ptrdiff_t{kv.capacity()} * kPanel;
+  product.b_scales = kv.value_scales(head);
+  multiply(product);
 }
 
 }  // namespace earwitness::kernels

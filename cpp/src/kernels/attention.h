@@ -49,7 +49,8 @@ class KeyValues {
   FloatBuffer values_;
 };
 
-// The same for a sequence that is known whole, in 12 to 13 bits, in which its products are exact.
+// The same for a sequence that is known whole, in 8 bits: each key and each column of values with a
+// scale of its own.
 class IntegerKeyValues {
  public:
   IntegerKeyValues() = default;
@@ -61,20 +62,23 @@ class IntegerKeyValues {
   void store(int head, int count, const float* key, const float* value, std::ptrdiff_t stride);
 
   // Panels of 16 positions' keys, in the layout of the active kernels; of key_size() inputs.
-  const std::int16_t* keys(int head) const;
+  const std::int8_t* keys(int head) const;
   int key_size() const { return key_size_; }
   const float* key_scales(int head) const;  // [capacity]
   // Panels of 16 of the head's values; of capacity() inputs.
-  const std::int16_t* values(int head) const;
+  const std::int8_t* values(int head) const;
   int capacity() const { return capacity_; }
   const float* value_scales(int head) const;  // [head_size]
 
  private:
+  void store_keys(int head, int count, const float* key, std::ptrdiff_t stride);
+  void store_values(int head, int count, const float* value, std::ptrdiff_t stride);
+
   int head_size_ = 0;
   int key_size_ = 0;    // head_size as a layout's number of inputs
   int value_size_ = 0;  // head_size up to whole panels
-  int capacity_ = 0;    // up to whole panels and blocks
-  AlignedVector<std::int16_t> keys_, values_;
+  int capacity_ = 0;    // up to whole panels, and as a layout's number of inputs
+  AlignedVector<std::int8_t> keys_, values_;
   FloatBuffer key_scales_, value_scales_;
 };
 

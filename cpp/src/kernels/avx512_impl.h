@@ -47,7 +47,6 @@ struct W {
   static W load(const std::int8_t* p) {
     return {_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
-  static W load(const std::int16_t* p) { return {_mm512_loadu_si512(p)}; }
   static W broadcast(const std::int16_t* p) {
     std::int32_t pair;
     __builtin_memcpy(&pair, p, sizeof pair);
@@ -72,9 +71,10 @@ inline void store_int16(V x, std::int16_t* p) {
                       _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x.v)));
 }
 
-inline void store_pairs(V x, V y, std::int16_t* p) {
-  _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_cvtps_epi32(x.v),
-                                                 _mm512_slli_epi32(_mm512_cvtps_epi32(y.v), 16)));
+inline void store_pairs(V x, V y, std::int8_t* p) {
+  const __m512i first = _mm512_and_si512(_mm512_cvtps_epi32(x.v), _mm512_set1_epi32(0xFF));
+  const __m512i pairs = _mm512_or_si512(first, _mm512_slli_epi32(_mm512_cvtps_epi32(y.v), 8));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(pairs));
 }
 
 #include "kernels/kernels_impl.h"

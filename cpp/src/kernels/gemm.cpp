@@ -222,13 +222,13 @@ void integer_rows(const Rows& rows, int count, const LeftOperand& a, const Packe
                      .inputs = padded,
                      .columns = panels.columns(b),
                      .b = b.integer_panel(panels.first),
+                     .b_stride = std::ptrdiff_t{padded} * kPanel,
                      .b_scales = b.scales(panels.first),
                      .bias = b.bias(panels.first)});
     return;
   }
   isa.integer_panels({.a = integers.data(),
                       .a_stride = stride,
-                      .a_first = 0,
                       .a_scales = scales,
                       .c = rows.c,
                       .residual = epilogue.residual == nullptr ? nullptr : rows.residual,
@@ -237,7 +237,6 @@ void integer_rows(const Rows& rows, int count, const LeftOperand& a, const Packe
                       .c_offset = column,
                       .inputs = padded,
                       .b = b.integer_panel(panels.first),
-                      .b_wide = nullptr,
                       .b_stride = std::ptrdiff_t{padded} * kPanel,
                       .b_scales = b.scales(panels.first),
                       .bias = b.bias(panels.first),

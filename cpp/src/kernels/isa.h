@@ -54,10 +54,9 @@ struct RowTask {
 };
 
 // How the whole numbers of a product lie in memory.
-//   kPairs: a left row in 16 bits; a right panel as [inputs / 2][kPanel][2], of 8 or 16 bits.
+//   kPairs: a left row in 16 bits; a right panel, of 8 bits, as [inputs / 2][kPanel][2].
 //   kPlanes: a left row as its low bytes, unsigned, and, one stride of bytes later, its high bytes,
-//   signed; a right panel of 8 bits as [inputs / 4][kPanel][4], one of 16 bits as [inputs / 4]
-//   times [kPanel][4] of the low bytes and as many of the high ones.
+//   signed; a right panel as [inputs / 4][kPanel][4].
 enum class Layout { kPairs, kPlanes };
 
 // The inputs of one column that lie together in a right panel.
@@ -80,26 +79,24 @@ constexpr std::ptrdiff_t row_stride(Layout layout, int padded) {
 struct IntegerTask {
   const std::int16_t* a;  // [rows up to a multiple of 16] at a_stride
   std::ptrdiff_t a_stride;
-  int a_first;            // the first input of every row
   const float* a_scales;  // [rows]
   float* const* c;
   const float* const* residual;  // null for none
   int rows;
   int columns;  // of all panels
   std::ptrdiff_t c_offset;
-  int inputs;                  // padded_inputs()
-  const std::int8_t* b;        // the first panel, or null:
-  const std::int16_t* b_wide;  // the same in 16 bits
-  std::ptrdiff_t b_stride;     // from one panel to the next, in numbers
-  const float* b_scales;       // [panels * kPanel]
-  const float* bias;           // [panels * kPanel], where a sum starts; null: at 0
-  bool accumulate;             // start at c instead
+  int inputs;               // padded_inputs()
+  const std::int8_t* b;     // the first panel
+  std::ptrdiff_t b_stride;  // from one panel to the next
+  const float* b_scales;    // [panels * kPanel]
+  const float* bias;        // [panels * kPanel], where a sum starts; null: at 0
+  bool accumulate;          // start at c instead
   float negative_slope;
 
   int panels() const { return (columns + kPanel - 1) / kPanel; }
 };
 
-// One row of it, of weights in 8 bits: a product of a vector.
+// One row of it: a product of a vector.
 struct IntegerRowTask {
   const std::int16_t* a;
   std::ptrdiff_t a_stride;
@@ -108,9 +105,10 @@ struct IntegerRowTask {
   const float* residual;  // like c; null for none
   int inputs;             // padded_inputs()
   int columns;
-  const std::int8_t* b;   // the first panel; the others follow it
-  const float* b_scales;  // [panels * kPanel]
-  const float* bias;      // [panels * kPanel]
+  const std::int8_t* b;  // as in IntegerTask, like the rest
+  std::ptrdiff_t b_stride;
+  const float* b_scales;
+  const float* bias;
 
   int panels() const { return (columns + kPanel - 1) / kPanel; }
 };
@@ -136,10 +134,10 @@ struct Kernels {
   float (*quantize_row)(const float* x, int n, float limit, const IntegerRow& out);
   // out = round(limit e^(x - the largest x)), as a left row; returns their sum.
   float (*exponential_row)(const float* x, int n, float limit, const IntegerRow& out);
-  // round(x factor) of up to group_of(layout) rows of kPanel columns, as the group of a right panel
-  // of 16 bits; missing rows become 0.
+  // round(x factor), of at most 127, of up to group_of(layout) rows of kPanel columns as the group
+  // of a right panel; missing rows become 0.
   void (*pack_group)(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
-                     std::int16_t* out);
+                     std::int8_t* out);
   void (*lstm)(const LstmTask& task);
   // out[i] = max(0, x[i] * scale[i] + shift[i])
   void (*scale_shift_relu)(const float* x, const float* scale, const float* shift, float* out,

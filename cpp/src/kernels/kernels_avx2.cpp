@@ -43,9 +43,6 @@ struct W {
   static W load(const std::int8_t* p) {
     return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
-  static W load(const std::int16_t* p) {
-    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
-  }
   static W broadcast(const std::int16_t* p) {
     std::int32_t pair;
     __builtin_memcpy(&pair, p, sizeof pair);
@@ -76,10 +73,13 @@ inline void store_int16(V x, std::int16_t* p) {
                    _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1)));
 }
 
-inline void store_pairs(V x, V y, std::int16_t* p) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                      _mm256_blend_epi16(_mm256_cvtps_epi32(x.v),
-                                         _mm256_slli_epi32(_mm256_cvtps_epi32(y.v), 16), 0xAA));
+inline void store_pairs(V x, V y, std::int8_t* p) {
+  const __m256i first = _mm256_and_si256(_mm256_cvtps_epi32(x.v), _mm256_set1_epi32(0xFF));
+  const __m256i second = _mm256_and_si256(_mm256_cvtps_epi32(y.v), _mm256_set1_epi32(0xFF));
+  const __m256i pairs = _mm256_or_si256(first, _mm256_slli_epi32(second, 8));
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(p),
+      _mm_packus_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1)));
 }
 
 #include "kernels/kernels_impl.h"

@@ -39,7 +39,6 @@ struct W {
   int16x8_t v;
 
   static W load(const std::int8_t* p) { return {vmovl_s8(vld1_s8(p))}; }
-  static W load(const std::int16_t* p) { return {vld1q_s16(p)}; }
   static W broadcast(const std::int16_t* p) {
     std::int32_t pair;
     __builtin_memcpy(&pair, p, sizeof pair);
@@ -62,8 +61,10 @@ struct S {
 
 inline void store_int16(V x, std::int16_t* p) { vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(x.v))); }
 
-inline void store_pairs(V x, V y, std::int16_t* p) {
-  vst2_s16(p, {{vqmovn_s32(vcvtnq_s32_f32(x.v)), vqmovn_s32(vcvtnq_s32_f32(y.v))}});
+inline void store_pairs(V x, V y, std::int8_t* p) {
+  const int32x4_t low = vandq_s32(vcvtnq_s32_f32(x.v), vdupq_n_s32(0xFF));
+  const int32x4_t pairs = vorrq_s32(low, vshlq_n_s32(vcvtnq_s32_f32(y.v), 8));
+  vst1_s8(p, vreinterpret_s8_s16(vmovn_s32(pairs)));
 }
 
 #include "kernels/kernels_impl.h"

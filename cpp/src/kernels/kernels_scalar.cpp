@@ -72,8 +72,7 @@ struct V {
 struct W {
   std::int16_t v[2 * kLanes];
 
-  template <typename T>
-  static W load(const T* p) {
+  static W load(const std::int8_t* p) {
     W out;
     for (int i = 0; i < 2 * kLanes; ++i) out.v[i] = p[i];
     return out;
@@ -104,10 +103,10 @@ inline void store_int16(V x, std::int16_t* p) {
   for (int i = 0; i < kLanes; ++i) p[i] = static_cast<std::int16_t>(x.v[i]);
 }
 
-inline void store_pairs(V x, V y, std::int16_t* p) {
+inline void store_pairs(V x, V y, std::int8_t* p) {
   for (int i = 0; i < kLanes; ++i) {
-    p[2 * i] = static_cast<std::int16_t>(x.v[i]);
-    p[2 * i + 1] = static_cast<std::int16_t>(y.v[i]);
+    p[2 * i] = static_cast<std::int8_t>(x.v[i]);
+    p[2 * i + 1] = static_cast<std::int8_t>(y.v[i]);
   }
 }
 

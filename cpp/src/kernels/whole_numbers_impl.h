@@ -1,17 +1,18 @@
 // Products of whole numbers in pairs, under the terms of kernels_impl.h, which see. The including
 // file also defines
-//   W: two 16-bit numbers for each of kLanes columns; load (from 8 or 16 bits), broadcast (a pair);
+//   W: two 16-bit numbers for each of kLanes columns; load (from 8 bits), broadcast (a pair);
 //   S: kLanes sums of 32 bits; zero, add(sums, a, b) = sums + a[0] b[0] + a[1] b[1], to_float;
 //   store_int16(V, p): kLanes whole numbers;
-//   store_pairs(V, V, p): kLanes pairs of whole numbers.
+//   store_pairs(V, V, p): kLanes pairs of whole numbers of 8 bits.
 
-template <int Rows, int Columns, typename Weight>
-void integer_tile(const IntegerTask& t, int first, const Weight* b) {
+template <int Rows, int Columns>
+void integer_tile(const IntegerTask& t, int first) {
+  const std::int8_t* b = t.b;
   const std::int16_t* a[Rows];
   S acc[Rows][Columns];
   EARWITNESS_UNROLL
   for (int r = 0; r < Rows; ++r) {
-    a[r] = t.a + (first + r) * t.a_stride + t.a_first;
+    a[r] = t.a + (first + r) * t.a_stride;
     EARWITNESS_UNROLL
     for (int j = 0; j < Columns; ++j) acc[r][j] = S::zero();
   }
@@ -48,11 +49,7 @@ void integer_tile(const IntegerTask& t, int first, const Weight* b) {
 template <int Rows, int Columns>
 void integer_tiles(const IntegerTask& t, int first) {
   for (; first + Rows <= t.rows; first += Rows) {
-    if (t.b_wide != nullptr) {
-      integer_tile<Rows, Columns>(t, first, t.b_wide);
-    } else {
-      integer_tile<Rows, Columns>(t, first, t.b);
-    }
+    integer_tile<Rows, Columns>(t, first);
   }
   if constexpr (Rows > 1) {
     if (first < t.rows) integer_tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Columns>(t, first);
@@ -71,8 +68,7 @@ void integer_panels(const IntegerTask& t) {
     IntegerTask part = t;
     part.columns = t.columns - column < kPanel ? t.columns - column : kPanel;
     part.c_offset += column;
-    if (t.b != nullptr) part.b += p * t.b_stride;
-    if (t.b_wide != nullptr) part.b_wide += p * t.b_stride;
+    part.b += p * t.b_stride;
     part.b_scales += column;
     if (t.bias != nullptr) part.bias += column;
     integer_panel(part);
@@ -86,7 +82,7 @@ void integer_row_panels(const IntegerRowTask& t, int first) {
   const std::int8_t* b[Panels];
   EARWITNESS_UNROLL
   for (int p = 0; p < Panels; ++p) {
-    b[p] = t.b + static_cast<long long>(first + p) * t.inputs * kPanel;
+    b[p] = t.b + (first + p) * t.b_stride;
     EARWITNESS_UNROLL
     for (int j = 0; j < kVectors; ++j) acc[p][j] = S::zero();
   }
@@ -107,7 +103,7 @@ void integer_row_panels(const IntegerRowTask& t, int first) {
     EARWITNESS_UNROLL
     for (int j = 0; j < kVectors; ++j) {
       V::fma(acc[p][j].to_float(), row_scale * V::load(t.b_scales + column + j * kLanes),
-             V::load(t.bias + column + j * kLanes))
+             t.bias != nullptr ? V::load(t.bias + column + j * kLanes) : V::zero())
           .store(out + j * kLanes);
     }
     const int n = t.columns - column < kPanel ? t.columns - column : kPanel;
@@ -220,7 +216,7 @@ float exponential_row(const float* x, int n, float limit, const IntegerRow& out)
 }
 
 void pack_pairs(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
-                std::int16_t* out) {
+                std::int8_t* out) {
   for (int j = 0; j < kPanel; j += kLanes) {
     const V factor = V::load(factors + j);
     const V second = rows > 1 ? V::round(V::load(x + stride + j) * factor) : V::zero();
