@@ -3,7 +3,8 @@
     python benches/speech.py AUDIO [--model tiny.en] [--threads 1] [--beams 1] [--rounds 5]
         [--faster-whisper PYTHON --ct2-model DIR [--batched]]
 
-"full windows" is earwitness with the silence after short audio encoded in full, as all others do.
+"full windows" is earwitness with the silence after short audio encoded in full, as all others do;
+"with VAD" is earwitness as it is by default: stretches of speech, several decoded at a time.
 Every run is a process of its own, engines take turns in each round, and medians are printed with
 the median of the per-round ratios to faster-whisper int8 where that is given. A peer runs in the
 interpreter that its flag names; one that is not named, or fails, is skipped and said to be.
@@ -42,7 +43,7 @@ loaded = time.perf_counter()
 first = []
 def on_segment(segment):
     first.append(time.perf_counter())
-t = engine.transcribe(samples, threads=threads, beam_size=beams, full_windows=FULL, vad=False,
+t = engine.transcribe(samples, threads=threads, beam_size=beams, full_windows=FULL, vad=VAD,
                       on_segment=on_segment)
 done = time.perf_counter()
 say(imported, decoded, loaded, first[0] if first else done, done, t.duration, t.text)
@@ -128,8 +129,17 @@ def main() -> None:
     args = parser.parse_args()
 
     contenders = [
-        Contender(name, sys.executable, EARWITNESS.replace("FULL", str(full)), args.model)
-        for name, full in (("earwitness", False), ("full windows", True))
+        Contender(
+            name,
+            sys.executable,
+            EARWITNESS.replace("FULL", str(full)).replace("VAD", str(vad)),
+            args.model,
+        )
+        for name, full, vad in (
+            ("earwitness", False, False),
+            ("full windows", True, False),
+            ("with VAD", False, True),
+        )
     ]
     if args.faster_whisper and args.ct2_model:
         contenders.append(
