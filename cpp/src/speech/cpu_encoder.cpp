@@ -24,9 +24,12 @@ int blocks_of(int rows) { return (rows + kRows - 1) / kRows; }
 
 CpuNetwork::CpuNetwork(std::shared_ptr<const CpuWeights> weights) : weights_(std::move(weights)) {
   const Hyperparameters& h = hparams();
-  window_of(0);  // the first call need not wait for it
   encoder_kv_ = window_key_values(h.n_audio_head, h.n_audio_state);
   set_threads(1);
+  // Memory that is new is slow at first: the first call need not wait for it.
+  window_of(0);
+  reserve_sequences(1);
+  reserve_positions(h.n_audio_ctx);
 }
 
 CpuNetwork::Window& CpuNetwork::window_of(int slot) {
@@ -74,13 +77,17 @@ void CpuNetwork::run(int tasks, Watch& watch, const kernels::ThreadPool::Task& t
   });
 }
 
+void CpuNetwork::reserve_positions(int n) {
+  const std::ptrdiff_t floats = std::ptrdiff_t{n} * hparams().n_audio_state;
+  kernels::grow(x_, floats);
+  kernels::grow(qkv_, 3 * floats);
+  kernels::grow(mixed_, floats);
+}
+
 void CpuNetwork::encode(const WindowMel& mel, int slot, int threads, Watch& watch) {
   set_threads(threads);
   lay_out(mel.positions);
-  const auto n = at(hparams().n_audio_state);
-  x_.resize(at(std::max(n_positions_, n_sound_ + kSilentEnd)) * n);
-  qkv_.resize(at(n_positions_) * 3 * n);
-  mixed_.resize(at(n_positions_) * n);
+  reserve_positions(std::max(n_positions_, n_sound_ + kSilentEnd));
   convolve(mel, watch);
   for (std::size_t i = 0; i < weights_->encoder.size(); ++i) encode_block(i, watch);
   Window& window = window_of(slot);

@@ -47,6 +47,7 @@ class CpuNetwork final : public Network {
   void run(int tasks, Watch& watch, const kernels::ThreadPool::Task& task);
 
   void lay_out(int sound);
+  void reserve_positions(int n);
   void convolve(const WindowMel& mel, Watch& watch);
   kernels::Positions positions() const { return {n_positions_, silence_weights_}; }
   void encode_block(std::size_t block, Watch& watch);
