@@ -26,7 +26,7 @@ struct Stretches {
   }
 
   std::vector<int> joined(std::size_t least, std::size_t most) const {
-    return join_same_speakers(evidence, clusters, {0.4, 0.58, least, most});
+    return join_same_speakers(evidence, clusters, {0.4, 0.56, least, most});
   }
 };
 

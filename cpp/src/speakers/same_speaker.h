@@ -10,7 +10,7 @@ namespace earwitness::speakers {
 
 struct SameSpeaker {
   double within = 0.6;     // typical cosine of two stretches of one speaker
-  double likeness = 0.58;  // of two clusters that are one speaker
+  double likeness = 0.56;  // of two clusters that are one speaker
   std::size_t least = 0;   // speakers
   std::size_t most = 100;
 };
