@@ -14,6 +14,9 @@ constexpr double kPriorPairs = 20.0;
 
 constexpr double kLeastWithin = 0.1;
 
+// The mean of fewer stretches is no voice yet: such clusters are what the stretches made them.
+constexpr double kLeastStretches = 4.0;
+
 struct Cluster {
   std::array<double, kVoiceDimensions> sum{};
   double stretches = 0.0;
@@ -76,17 +79,19 @@ std::vector<int> join_same_speakers(const Evidence& evidence,
   std::vector<int> speaker(clusters.size());
   std::iota(speaker.begin(), speaker.end(), 0);
   while (live.size() > std::max<std::size_t>(same.least, 1)) {
+    const bool must = live.size() > same.most;
     double best = -2.0;
     std::pair<std::size_t, std::size_t> pair;
     for (std::size_t i = 0; i < live.size(); ++i) {
       for (std::size_t j = i + 1; j < live.size(); ++j) {
+        if (!must && std::min(live[i].stretches, live[j].stretches) < kLeastStretches) continue;
         const double alike = likeness(live[i], live[j], same.within);
         if (alike <= best) continue;
         best = alike;
         pair = {i, j};
       }
     }
-    if (best < same.likeness && live.size() <= same.most) break;
+    if (best < same.likeness && !must) break;
     const auto [keep, drop] = pair;
     absorb(live[keep], live[drop]);
     live.erase(live.begin() + static_cast<std::ptrdiff_t>(drop));
