@@ -3,10 +3,11 @@
     python benches/simulate_conversations.py OUT --clips FOLDER --meetings FOLDER
         [--count 10] [--speakers 2 8] [--minutes 5 10] [--seed 0]
 
-A file in the clips folder, or a folder in it, is one voice; so is what somebody says alone in the
-meetings folder's recordings (NAME.wav beside NAME.rttm). Voices with less than --least seconds are
-left out. Turns are 0.6 to 14 s with pauses between or overlaps; every third conversation has an
-echo, and all have noise. The same seed makes the same conversations.
+A file in the clips folder, or a folder in it, is one voice, so that all files of one person belong
+in one folder; so is what somebody says alone in the meetings folder's recordings (NAME.wav beside
+NAME.rttm). Voices with less than --least seconds are left out. Turns are 0.6 to 14 s with pauses
+between or overlaps; every third conversation has an echo, and all have noise. The same seed makes
+the same conversations.
 """
 
 from __future__ import annotations

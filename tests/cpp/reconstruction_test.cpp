@@ -140,6 +140,33 @@ TEST(a_speaker_that_must_be_there_gets_frames) {
   CHECK(count(rebuild(e, c, 2)) > 10);
   c.unit_speaker[7] = 0;
   CHECK_THROWS(InvalidOption, rebuild(e, c, 2));
+  // One found from local speakers: where they are alone.
+  auto two = perceive({{0.5, 9.5, 0}, {12.0, 12.8, 1}, {14.0, 19.5, 0}}, people, 20.0, maker);
+  c = of_people({people[0], maker.person()}, two);
+  std::fill(c.unit_speaker.begin(), c.unit_speaker.end(), 0);
+  for (std::size_t i = 0; i < two.locals.size(); ++i) {
+    if (cosine(two.locals[i].voice, people[1]) > 0.5) {
+      c.locals.push_back(i);
+      c.local_speaker.push_back(1);
+    }
+  }
+  const auto frames = rebuild(two, c, 2);
+  CHECK(has(frames[frame_at(12.4)], 1));
+  CHECK(!has(frames[frame_at(5.0)], 1) && !has(frames[frame_at(16.0)], 1));
+}
+
+TEST(a_stray_gets_a_stretch_and_no_more) {
+  VoiceMaker maker(6);
+  const std::vector<VoiceVector> people{maker.person(), maker.person()};
+  const auto e = perceive({{0.5, 19.5, 0}}, people, 20.0, maker);
+  Clustering c = of_people(people, e);
+  for (std::size_t i = 0; i < c.units.size(); ++i) c.unit_speaker[i] = i == 7 ? 1 : 0;
+  c.centroids[1] = people[0];  // as like all that is said as the first one's
+  c.strays = 1;
+  const auto frames = rebuild(e, c, 2);
+  const auto stray =
+      std::count_if(frames.begin(), frames.end(), [](const FrameSpeakers& f) { return has(f, 1); });
+  CHECK(stray >= 10 && stray <= 20);
 }
 
 CHECK_MAIN()

@@ -181,15 +181,80 @@ def tone(seconds: float) -> Pcm:
     return (0.3 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)
 
 
+def music(seconds: float) -> Pcm:
+    """Struck chords with overtones that die away, two in a second."""
+    random = np.random.default_rng(3)
+    times = np.arange(RATE) / RATE
+    out = np.zeros(int(seconds * RATE) + RATE)
+    for beat in range(int(2 * seconds)):
+        for step in random.choice([0, 4, 7, 12, 16], 3, replace=False):
+            pitch = 220 * 2 ** ((step + random.choice([0, 5, 7])) / 12)
+            partials = [np.sin(2 * np.pi * pitch * n * times) / n for n in range(1, 6)]
+            out[beat * RATE // 2 :][:RATE] += np.exp(-3 * times) * np.sum(partials, 0)
+    out = out[: int(seconds * RATE)]
+    return (0.3 * out / np.abs(out).max()).astype(np.float32)
+
+
 @pytest.mark.parametrize(
     "audio",
-    [np.zeros(12 * RATE, np.float32), np.zeros(16, np.float32), noise(11.0), tone(11.0)],
-    ids=["silence", "one millisecond", "noise", "tone"],
+    [
+        np.zeros(12 * RATE, np.float32),
+        np.zeros(16, np.float32),
+        noise(11.0),
+        tone(11.0),
+        music(11.0),
+    ],
+    ids=["silence", "one millisecond", "noise", "tone", "music"],
 )
 def test_where_nobody_speaks_there_is_nobody(audio: Pcm, diarizer: Diarizer) -> None:
     found = diarizer.diarize(audio)
     assert (found.speakers, found.turns, found.exclusive) == ([], [], [])
     assert found.duration == pytest.approx(len(audio) / RATE)
+
+
+def test_one_speaker(diarizer: Diarizer, jfk: Pcm) -> None:
+    assert len(diarizer.diarize(jfk).speakers) == 1
+    assert len(diarizer.diarize(jfk, max_speakers=5).speakers) == 1
+    assert len(diarizer.diarize(jfk, num_speakers=3).speakers) == 3
+
+
+def twelve_voices(conversation: Pcm, jfk: Pcm) -> Pcm:
+    """Three people, each at four speeds: once around, and once more with other words."""
+    people = [clip(conversation, 10.6, 14.4), clip(conversation, 22.0, 27.5), clip(jfk, 0.0, 6.0)]
+    voices = []
+    for speed in (0.75, 0.88, 1.0, 1.18):
+        for pcm in people:
+            places = np.arange(int(len(pcm) / speed)) * speed
+            voices.append(np.interp(places, np.arange(len(pcm)), pcm))
+    parts = []
+    for half in (0, 1):
+        for voice in voices:
+            turn = np.array_split(voice, 2)[half]
+            parts += [0.05 * turn / np.sqrt(np.mean(turn**2)), np.zeros(RATE // 2)]
+    return np.concatenate(parts).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "least", "most"),
+    [
+        ({}, 4, 12),  # a person at another speed is not always another voice: 6 as measured
+        ({"num_speakers": 12}, 12, 12),
+        ({"min_speakers": 11, "max_speakers": 12}, 11, 12),
+        ({"max_speakers": 5}, 1, 5),
+    ],
+    ids=str,
+)
+def test_twelve_speakers(
+    bounds: dict[str, Any],
+    least: int,
+    most: int,
+    diarizer: Diarizer,
+    conversation: Pcm,
+    jfk: Pcm,
+) -> None:
+    found = diarizer.diarize(twelve_voices(conversation, jfk), **bounds)
+    assert least <= len(found.speakers) <= most
+    assert {turn.speaker for turn in found.turns} == set(range(len(found.speakers)))
 
 
 # --- input -----------------------------------------------------------------------------------

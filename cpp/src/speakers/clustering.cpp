@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include "earwitness/error.h"
 #include "speakers/linkage.h"
-#include "speakers/splitting.h"
+#include "speakers/newcomers.h"
+#include "speakers/same_speaker.h"
 
 namespace earwitness::speakers {
 namespace {
@@ -17,8 +19,12 @@ namespace {
 // A stretch whose halves are less alike holds two people and would bridge their clusters.
 constexpr float kPurity = 0.3F;
 
-// Two clusters are one speaker if their mean cosine is this share of that within speakers here.
-constexpr double kSameSpeaker = 0.55;
+// Stretches are one cluster up to a mean cosine that is this share of that within speakers here,
+// and clusters one speaker from this likeness of their mean voices on. In simulated and real
+// conversations the likeness of two people is mostly below 0.52, that of one above 0.58; a wrong
+// join costs more than a speaker too many.
+constexpr double kSameCluster = 0.55;
+constexpr double kSameSpeaker = 0.56;
 
 // The cosine within speakers is measured on neighbouring stretches of one local speaker, blended
 // with kPriorPairs pairs of the usual value: short recordings have few. The quantile is above the
@@ -32,6 +38,13 @@ constexpr double kNeighbourSeconds = 2.0;
 // make a speaker.
 constexpr double kLeastShare = 0.02;
 constexpr double kLeastSeconds = 8.0;
+
+// A newcomer's voice is so much less like every speaker's than stretches of one speaker are: of
+// local speakers who are alone for kNewcomerAlone seconds, less than one in a thousand is so unlike
+// the speaker that it belongs to. Where a number is asked for, shorter ones count too.
+constexpr double kStranger = 0.5;
+constexpr double kNewcomerAlone = 1.0;
+constexpr double kWantedAlone = 0.4;
 
 // Premerging in long recordings: far above what divides speakers.
 constexpr float kPremerge = 0.62F;
@@ -69,23 +82,11 @@ class Clusterer {
     items.reserve(units_.size());
     for (const std::size_t u : units_) items.push_back(weighted(evidence_.glimpses[u]));
     merges_ = block_linkage(items, kPremerge, watch_);
-    const double within = measure_within();
-    const auto threshold = static_cast<float>(kSameSpeaker * within);
-    const auto stop = std::find_if(merges_.begin(), merges_.end(),
-                                   [&](const Merge& m) { return m.similarity < threshold; });
-    const auto merged = static_cast<std::size_t>(stop - merges_.begin());
-    std::vector<Group> groups = groups_after(merged);
-    keep_large(groups);
-    const auto count = static_cast<int>(groups.size());
-    if (count > bounds_.max) groups = at_most(bounds_.max);
-    if (count < bounds_.min) {
-      std::vector<std::size_t> kept;
-      for (const Group& group : groups) kept.push_back(group.units.front());
-      groups = grouped(split_further(items, merges_, merged, kept, threshold,
-                                     static_cast<std::size_t>(bounds_.min), watch_));
-    }
-    Clustering out = assign(groups);
-    out.within = within;
+    within_ = measure_within();
+    least_seconds_ = least_seconds(groups_after(alike(kSameCluster)));
+    const std::vector<Group> groups = find_groups();
+    Clustering out = assign(groups, find_newcomers(groups));
+    out.within = within_;
     return out;
   }
 
@@ -95,6 +96,9 @@ class Clusterer {
     for (float& x : out.sum) x *= glimpse.seconds;
     return out;
   }
+
+  std::size_t least_speakers() const { return static_cast<std::size_t>(bounds_.min); }
+  std::size_t most_speakers() const { return static_cast<std::size_t>(bounds_.max); }
 
   const Glimpse& unit(std::size_t i) const { return evidence_.glimpses[units_[i]]; }
 
@@ -207,8 +211,7 @@ class Clusterer {
     return std::min(kLeastShare * all, kLeastSeconds);
   }
 
-  static void keep_large(std::vector<Group>& groups) {
-    const double least = least_seconds(groups);
+  static void keep_large(std::vector<Group>& groups, double least) {
     const auto largest =
         std::max_element(groups.begin(), groups.end(),
                          [](const Group& a, const Group& b) { return a.seconds < b.seconds; });
@@ -218,18 +221,51 @@ class Clusterer {
                  groups.end());
   }
 
-  // The fewest clusters of which `count` are large enough, and those.
-  std::vector<Group> at_most(int count) const {
-    const auto wanted = static_cast<std::size_t>(count);
-    const double least = least_seconds(groups_after(merges_.size()));
-    for (std::size_t n = wanted;; ++n) {
-      std::vector<Group> groups = groups_after(units_.size() - n);
-      std::stable_sort(groups.begin(), groups.end(),
-                       [](const Group& a, const Group& b) { return a.seconds > b.seconds; });
-      if (groups[wanted - 1].seconds < least) continue;
-      groups.resize(wanted);
-      return groups;
+  // How many merges are of clusters whose mean cosine is that share of the one within speakers.
+  std::size_t alike(double share) const {
+    const auto stop = std::find_if(merges_.begin(), merges_.end(), [&](const Merge& m) {
+      return static_cast<double>(m.similarity) < share * within_;
+    });
+    return static_cast<std::size_t>(stop - merges_.begin());
+  }
+
+  // The speakers of whom there is enough.
+  std::vector<Group> find_groups() const {
+    std::vector<Group> groups = groups_after(alike(kSameCluster));
+    keep_large(groups, least_seconds_);
+    std::vector<std::vector<std::size_t>> clusters;
+    for (const Group& group : groups) {
+      auto& members = clusters.emplace_back();
+      for (const std::size_t i : group.units) members.push_back(units_[i]);
     }
+    const std::vector<int> speaker = join_same_speakers(
+        evidence_, clusters, {within_, kSameSpeaker, least_speakers(), most_speakers()});
+    std::vector<int> cluster(units_.size(), -1);
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      for (const std::size_t i : groups[g].units) cluster[i] = speaker[g];
+    }
+    return grouped(cluster);
+  }
+
+  // Beside those that the groups are: any who are heard well, and who may be one if the least
+  // number is not reached.
+  std::vector<Newcomer> find_newcomers(const std::vector<Group>& groups) const {
+    std::vector<VoiceVector> known;
+    for (const Group& group : groups) known.push_back(mean(group.units));
+    Strangeness strangeness;
+    strangeness.unlike = static_cast<float>(kStranger * within_);
+    strangeness.alike = static_cast<float>(kSameCluster * within_);
+    strangeness.alone = kNewcomerAlone;
+    strangeness.seconds = std::max(kNewcomerAlone, least_seconds_);
+    std::vector<Newcomer> found =
+        speakers::find_newcomers(evidence_, known, strangeness, most_speakers() - known.size());
+    if (known.size() + found.size() >= least_speakers()) return found;
+    for (const Newcomer& newcomer : found) known.push_back(newcomer.voice);
+    strangeness.alone = strangeness.seconds = kWantedAlone;
+    const auto more =
+        speakers::find_newcomers(evidence_, known, strangeness, least_speakers() - known.size());
+    found.insert(found.end(), more.begin(), more.end());
+    return found;
   }
 
   // Where all that is said is a word or two, it is one speaker's.
@@ -243,7 +279,8 @@ class Clusterer {
     return out;
   }
 
-  Clustering assign(const std::vector<Group>& groups) const {
+  Clustering assign(const std::vector<Group>& groups,
+                    const std::vector<Newcomer>& newcomers) const {
     Clustering out;
     out.units = units_;
     out.unit_speaker.assign(units_.size(), -1);
@@ -253,18 +290,51 @@ class Clusterer {
       }
       out.centroids.push_back(mean(group.units));
     }
+    for (const Newcomer& newcomer : newcomers) {
+      for (const std::size_t local : newcomer.locals) {
+        out.locals.push_back(local);
+        out.local_speaker.push_back(static_cast<int>(out.centroids.size()));
+      }
+      out.centroids.push_back(newcomer.voice);
+    }
+    std::vector<std::pair<double, std::size_t>> likeness;  // to the own speaker, and unit
     for (std::size_t i = 0; i < units_.size(); ++i) {
-      if (out.unit_speaker[i] >= 0) continue;
+      int& own = out.unit_speaker[i];
+      if (own >= 0) {
+        likeness.emplace_back(cosine(unit(i).voice, out.centroids[index(own)]), i);
+        continue;
+      }
       double best = -2.0;
       for (std::size_t k = 0; k < out.centroids.size(); ++k) {
         const double score = cosine(unit(i).voice, out.centroids[k]);
         if (score <= best) continue;
         best = score;
-        out.unit_speaker[i] = static_cast<int>(k);
+        own = static_cast<int>(k);
       }
+      likeness.emplace_back(best, i);
     }
+    take_out_strays(out, std::move(likeness));
     return out;
   }
+
+  // Speakers beyond those that can be heard are the stretches least like the speaker they were
+  // counted to, one each: that costs a stray stretch, and not half of somebody.
+  void take_out_strays(Clustering& out,
+                       std::vector<std::pair<double, std::size_t>> likeness) const {
+    std::sort(likeness.begin(), likeness.end());
+    std::vector<int> left(out.centroids.size(), 0);
+    for (const int speaker : out.unit_speaker) ++left[index(speaker)];
+    for (const auto& [score, i] : likeness) {
+      if (out.centroids.size() >= least_speakers()) return;
+      int& own = out.unit_speaker[i];
+      if (left[index(own)]-- == 1) continue;  // its last
+      own = static_cast<int>(out.centroids.size());
+      out.centroids.push_back(unit(i).voice);
+      ++out.strays;
+    }
+  }
+
+  static std::size_t index(int speaker) { return static_cast<std::size_t>(speaker); }
 
   VoiceVector mean(const std::vector<std::size_t>& units) const {
     Sum sum{};
@@ -277,6 +347,8 @@ class Clusterer {
   Watch& watch_;
   std::vector<std::size_t> units_;  // glimpses
   std::vector<Merge> merges_;
+  double within_ = kPriorWithin;
+  double least_seconds_ = 0.0;
   std::size_t window_ = 0;  // the last one looked at
 };
 

@@ -18,6 +18,9 @@ struct Clustering {
   std::vector<VoiceVector> centroids;  // one for each speaker, unit length
   std::vector<std::size_t> units;      // glimpses that the speakers were found from
   std::vector<int> unit_speaker;       // of each of those
+  std::vector<std::size_t> locals;     // local speakers that others were found from
+  std::vector<int> local_speaker;      // of each of those
+  std::size_t strays = 0;              // the last of the speakers, who are one stretch each
   double within = 0.0;                 // typical cosine of two stretches of one speaker here
 };
 

@@ -45,8 +45,9 @@ void Listener::place_windows(double hop) {
   const auto samples = static_cast<std::int64_t>(pcm_.size);
   if (samples == 0) return;
   const double window = kWindowFrames * kFrameSeconds;
-  hear_every_ = static_cast<std::size_t>(std::max(1L, std::lround(window / hop)));
-  const std::int64_t step = kWindowFrames / static_cast<std::int64_t>(hear_every_);
+  const auto hops = static_cast<std::size_t>(std::max(1L, std::lround(window / hop)));
+  hear_every_ = std::max<std::size_t>(1, hops / 2);
+  const std::int64_t step = kWindowFrames / static_cast<std::int64_t>(hops);
   // The last window ends where the recording ends: silence after it would change how the network
   // normalizes what it hears.
   const std::int64_t last =
@@ -65,7 +66,8 @@ Evidence Listener::run(double progress_share) {
       const std::size_t index = first + i;
       const Window& window = sampler_.add_window(
           starts_[index], log_probabilities_.data() + i * kWindowFrames * kPowersetClasses);
-      if (index % hear_every_ == 0 || index + 1 == starts_.size()) hear(window);
+      const bool last = index + 1 == starts_.size();
+      if (index % hear_every_ == 0 || last) hear(window, last);
     }
     const std::size_t next = first + count;
     if (next < starts_.size()) sampler_.sample(heard_ / 2, starts_[next]);
@@ -97,11 +99,14 @@ void Listener::segment(std::size_t first, std::size_t count) {
 }
 
 // Each speaker's own frames are heard together, others' left out: the network's gates look at the
-// whole of its input, and would mix two voices.
-void Listener::hear(const Window& window) {
+// whole of its input, and would mix two voices. Who they are is best known in the middle of a
+// window, so that all but the last is heard up to three quarters, and the next one is half a window
+// later.
+void Listener::hear(const Window& window, bool last) {
   const std::int64_t start = window.first_frame * kStep;
   const std::int64_t first = std::max(heard_, start / Fbank::kShift);
-  const std::int64_t end = std::min<std::int64_t>((start + kWindowFrames * kStep) / Fbank::kShift,
+  const std::int64_t heard_frames = last ? kWindowFrames : kWindowFrames * 3 / 4;
+  const std::int64_t end = std::min<std::int64_t>((start + heard_frames * kStep) / Fbank::kShift,
                                                   Fbank::frames(pcm_.size));
   if (first >= end) return;
   const auto count = static_cast<int>(end - first);

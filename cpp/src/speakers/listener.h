@@ -30,7 +30,7 @@ class Listener {
  private:
   void place_windows(double hop);
   void segment(std::size_t first, std::size_t count);
-  void hear(const Window& window);
+  void hear(const Window& window, bool last);
   void hear_frames(const std::vector<int>& frames, std::int64_t first_frame);
 
   PcmView pcm_;

@@ -18,6 +18,11 @@ struct Vote {
   float strength = 0.0F;    // sum of the segmentation's probabilities
 };
 
+struct Span {  // frames of the recording
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
 class Reconstruction {
  public:
   Reconstruction(const Evidence& evidence, const Clustering& clustering, Watch& watch)
@@ -29,7 +34,10 @@ class Reconstruction {
 
   std::vector<FrameSpeakers> run(int at_least) {
     if (speakers_ == 0) return std::move(frames_);
-    TrackLabeller labeller(evidence_, clustering_.centroids);
+    const std::vector<VoiceVector> heard(
+        clustering_.centroids.begin(),
+        clustering_.centroids.end() - static_cast<std::ptrdiff_t>(clustering_.strays));
+    TrackLabeller labeller(evidence_, heard);
     WindowTracks tracks;
     for (std::size_t w = 0; w < evidence_.windows.size(); ++w) {
       watch_.check();
@@ -164,40 +172,72 @@ class Reconstruction {
     }
   }
 
-  bool give_to_one(std::vector<int> have) {
+  bool give_to_one(const std::vector<int>& have) {
     const auto none = std::find(have.begin(), have.end(), 0);
-    if (none == have.end()) return false;
     const auto speaker = static_cast<int>(none - have.begin());
-    std::vector<std::pair<double, std::size_t>> own;
-    for (std::size_t i = 0; i < clustering_.units.size(); ++i) {
-      if (clustering_.unit_speaker[i] != speaker) continue;
-      const Glimpse& g = evidence_.glimpses[clustering_.units[i]];
-      own.emplace_back(-cosine(g.voice, clustering_.centroids[static_cast<std::size_t>(speaker)]),
-                       clustering_.units[i]);
-    }
-    std::sort(own.begin(), own.end());
-    for (const auto& [score, index] : own) {
-      const Glimpse& g = evidence_.glimpses[index];
-      // The middle half: its neighbours' middles lie outside it.
-      const std::int64_t quarter = (g.end_frame - g.first_frame) / 4;
-      const auto begin = static_cast<std::size_t>(g.first_frame + quarter);
-      const auto end = std::min(static_cast<std::size_t>(g.end_frame - quarter), frames_.size());
+    for (const Span& span : spans_of(speaker)) {
       std::vector<int> left = have;
-      for (std::size_t t = begin; t < end; ++t) {
+      for (std::size_t t = span.begin; t < span.end; ++t) {
         for (const std::int16_t k : frames_[t].speaker) {
           if (k >= 0) --left[static_cast<std::size_t>(k)];
         }
       }
-      bool robs = begin >= end;
+      bool robs = span.begin >= span.end;
       for (std::size_t k = 0; k < speakers_; ++k) robs = robs || (have[k] > 0 && left[k] == 0);
       if (robs) continue;
-      for (std::size_t t = begin; t < end; ++t) {
+      for (std::size_t t = span.begin; t < span.end; ++t) {
         frames_[t] = {};
         frames_[t].speaker[0] = frames_[t].exclusive = static_cast<std::int16_t>(speaker);
       }
       return true;
     }
     return false;
+  }
+
+  // Where the speaker was found, the surest first.
+  std::vector<Span> spans_of(int speaker) const {
+    std::vector<std::pair<double, Span>> found;
+    const VoiceVector& voice = clustering_.centroids[static_cast<std::size_t>(speaker)];
+    for (std::size_t i = 0; i < clustering_.units.size(); ++i) {
+      if (clustering_.unit_speaker[i] != speaker) continue;
+      const Glimpse& g = evidence_.glimpses[clustering_.units[i]];
+      // The middle quarter, 0.3 s: what is surely of that stretch, and no more than it must cost.
+      const std::int64_t margin = (g.end_frame - g.first_frame) * 3 / 8;
+      found.emplace_back(-cosine(g.voice, voice),
+                         within_recording(g.first_frame + margin, g.end_frame - margin));
+    }
+    for (std::size_t i = 0; i < clustering_.locals.size(); ++i) {
+      if (clustering_.local_speaker[i] != speaker) continue;
+      const LocalVoice& local = evidence_.locals[clustering_.locals[i]];
+      found.emplace_back(-cosine(local.voice, voice), longest_alone(local));
+    }
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<Span> out;
+    for (const auto& [score, span] : found) out.push_back(span);
+    return out;
+  }
+
+  Span longest_alone(const LocalVoice& local) const {
+    const Window& window = evidence_.windows[static_cast<std::size_t>(local.window)];
+    std::int64_t best_begin = 0;
+    std::int64_t best_end = 0;
+    std::int64_t begin = 0;
+    for (std::int64_t t = 0; t < kWindowFrames; ++t) {
+      if (window.active[static_cast<std::size_t>(t)] != 1U << local.speaker) {
+        begin = t + 1;
+      } else if (t + 1 - begin > best_end - best_begin) {
+        best_begin = begin;
+        best_end = t + 1;
+      }
+    }
+    return within_recording(window.first_frame + best_begin, window.first_frame + best_end);
+  }
+
+  Span within_recording(std::int64_t begin, std::int64_t end) const {
+    const auto frames = static_cast<std::int64_t>(frames_.size());
+    return {static_cast<std::size_t>(std::clamp<std::int64_t>(begin, 0, frames)),
+            static_cast<std::size_t>(std::clamp<std::int64_t>(end, 0, frames))};
   }
 
   const Evidence& evidence_;

@@ -10,15 +10,11 @@
 namespace earwitness::speakers {
 namespace {
 
-// Evidence for a speaker at a frame: the voice in the second around it, and the voice of the whole
-// local speaker.
-constexpr double kNearWeight = 0.8;
-
 // Head start of the speaker that the whole local speaker is assigned to.
-constexpr double kWholeBias = 0.07;
+constexpr float kWholeBias = 0.07F;
 
 // Cost of a change of speaker in cosine-seconds: two changes pay off where another voice leads by
-// 0.3 (of the weighted evidence) for half a second.
+// 0.3 for half a second.
 constexpr double kChange = 0.075;
 
 // After so much silence of the local speaker a change costs less: people take turns at pauses.
@@ -111,12 +107,11 @@ void TrackLabeller::label(std::size_t index, WindowTracks& out) {
   find_glimpses(window);
   const std::vector<int> whole = assign_distinct(similarity);
   for (std::size_t p = 0; p < present.size(); ++p) {
-    label_track(window, present[p], similarity[p], whole[p], out);
+    label_track(window, present[p], whole[p], out);
   }
 }
 
-void TrackLabeller::label_track(const Window& window, std::size_t local,
-                                const std::vector<double>& similarity, int whole,
+void TrackLabeller::label_track(const Window& window, std::size_t local, int whole,
                                 WindowTracks& out) {
   const std::size_t speakers = centroids_.size();
   active_.clear();
@@ -125,15 +120,13 @@ void TrackLabeller::label_track(const Window& window, std::size_t local,
     const auto frame = static_cast<std::size_t>(t);
     if (((window.active[frame] >> local) & 1) == 0) continue;
     active_.push_back(t);
+    // Who it is tells the voice in the second around the frame; where there is none, as where
+    // people speak at once, the frames before and after, and whose the local speaker is as a whole.
     const int near = solo(window.active[frame]) ? glimpse_[frame] : -1;
     for (std::size_t k = 0; k < speakers; ++k) {
-      double score = (1.0 - kNearWeight) * similarity[k];
-      if (near >= 0) {
-        score += kNearWeight *
-                 static_cast<double>(scores_[static_cast<std::size_t>(near) * speakers + k]);
-      }
-      if (static_cast<int>(k) == whole) score += kWholeBias;
-      emission_.push_back(static_cast<float>(score));
+      float score = static_cast<int>(k) == whole ? kWholeBias : 0.0F;
+      if (near >= 0) score += scores_[static_cast<std::size_t>(near) * speakers + k];
+      emission_.push_back(score);
     }
   }
 

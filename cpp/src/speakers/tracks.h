@@ -30,8 +30,7 @@ class TrackLabeller {
 
  private:
   void find_glimpses(const Window& window);
-  void label_track(const Window& window, std::size_t local, const std::vector<double>& similarity,
-                   int whole, WindowTracks& out);
+  void label_track(const Window& window, std::size_t local, int whole, WindowTracks& out);
 
   const Evidence& evidence_;
   const std::vector<VoiceVector>& centroids_;

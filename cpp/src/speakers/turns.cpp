@@ -80,14 +80,19 @@ std::vector<float> cluster_confidence(const Evidence& evidence, const Clustering
   std::vector<float> sum(speakers, 0.0F);
   std::vector<float> count(speakers, 0.0F);
   std::vector<float> cosines(speakers);
-  for (std::size_t i = 0; i < clustering.units.size(); ++i) {
-    const Glimpse& g = evidence.glimpses[clustering.units[i]];
+  const auto count_in = [&](const VoiceVector& voice, int speaker) {
     for (std::size_t k = 0; k < speakers; ++k) {
-      cosines[k] = static_cast<float>(cosine(g.voice, clustering.centroids[k]));
+      cosines[k] = static_cast<float>(cosine(voice, clustering.centroids[k]));
     }
-    const auto own = static_cast<std::size_t>(clustering.unit_speaker[i]);
+    const auto own = static_cast<std::size_t>(speaker);
     sum[own] += TrackLabeller::posterior(cosines.data(), speakers)[own];
     count[own] += 1.0F;
+  };
+  for (std::size_t i = 0; i < clustering.units.size(); ++i) {
+    count_in(evidence.glimpses[clustering.units[i]].voice, clustering.unit_speaker[i]);
+  }
+  for (std::size_t i = 0; i < clustering.locals.size(); ++i) {
+    count_in(evidence.locals[clustering.locals[i]].voice, clustering.local_speaker[i]);
   }
   for (std::size_t k = 0; k < speakers; ++k) sum[k] /= std::max(count[k], 1.0F);
   return sum;

@@ -1,0 +1,84 @@
+"""How time and memory of diarization grow with the length of a recording.
+
+    python benches/diarization_scaling.py FOLDER [--hours 1 2 4] [--threads 1]
+
+FOLDER holds 16 kHz mono WAV files (of simulate_conversations.py), which are joined end to end,
+again and again, to each length. Each is diarized by a process of its own. Peak memory is that above
+the process with the models loaded; the audio itself, of which each hour is 220 MiB of float32, is
+part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import wave
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Final
+
+from diarization_der import EARWITNESS, System
+
+RATE: Final = 16000
+AUDIO: Final = RATE * 4 * 3600 / 2**20  # MiB an hour
+
+
+def pieces(files: list[Path], seconds: float) -> Iterator[bytes]:
+    left = round(seconds * RATE)
+    for file in cycle(files):
+        with wave.open(str(file)) as source:
+            if (source.getframerate(), source.getnchannels(), source.getsampwidth()) != (
+                RATE,
+                1,
+                2,
+            ):
+                raise SystemExit(f"{file} is not 16 kHz mono of 16 bits")
+            block = source.readframes(left)
+        yield block
+        left -= len(block) // 2
+        if left <= 0:
+            return
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--hours", type=float, nargs="+", default=[1.0, 2.0, 4.0])
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+
+    files = sorted(arguments.folder.glob("*.wav"))
+    if not files:
+        parser.error(f"{arguments.folder} has no WAV files")
+    print("  hours   CPU s  CPU s/s  wall s/s  peak MiB  beside audio  speakers")
+    for hours in arguments.hours:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "joined.wav"
+            with wave.open(str(path), "wb") as joined:
+                joined.setnchannels(1)
+                joined.setsampwidth(2)
+                joined.setframerate(RATE)
+                for block in pieces(files, 3600 * hours):
+                    joined.writeframes(block)
+            system = System(
+                "earwitness",
+                sys.executable,
+                EARWITNESS.format(threads=arguments.threads, hop=0.0),
+            )
+            system.start()
+            turns = system.ask(path, None)
+            system.stop()
+        peak = system.peak - system.loaded
+        print(
+            f"{hours:7.2f} {system.cpu:7.1f} {system.cpu / hours / 3600:8.4f}"
+            f" {system.wall / hours / 3600:9.4f} {peak:9.0f} {peak - AUDIO * hours:13.0f}"
+            f" {len({speaker for _, _, speaker in turns}):9d}"
+        )
+
+
+if __name__ == "__main__":
+    main()
