@@ -1,6 +1,7 @@
 // One call: PCM → segments, window by window.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "earwitness/types.h"
 #include "speech/mel.h"
 #include "speech/network.h"
+#include "speech/pointing.h"
 #include "speech/segments.h"
 #include "speech/vocabulary.h"
 #include "speech/window_decoder.h"
@@ -16,8 +18,11 @@ namespace earwitness::speech {
 
 class Transcriber {
  public:
+  // pointing_heads: needed for word timestamps alone; they, and all other references, are to
+  // outlive it.
   Transcriber(Network& network, const Vocabulary& vocabulary, const Mel& mel, PcmView pcm,
-              const TranscribeOptions& options, Watch& watch);
+              const TranscribeOptions& options, std::span<const PointingHead> pointing_heads,
+              Watch& watch);
 
   Transcript run();
 
@@ -32,6 +37,9 @@ class Transcriber {
             std::size_t n_done);
   void add_words(const WindowSegments& cut, const DecodedWindow& window, std::size_t begin,
                  std::size_t n_done, std::vector<Segment>& segments);
+  // When each text token starts, and the last one ends: seconds from the window's begin.
+  std::vector<double> find_starts(std::span<const TokenId> tokens, int first_row,
+                                  std::size_t n_done);
   void report_progress(std::size_t done);
   std::vector<TokenId> start_tokens() const;
 
@@ -40,6 +48,7 @@ class Transcriber {
   const Mel& mel_;
   PcmView pcm_;
   const TranscribeOptions& options_;
+  std::span<const PointingHead> pointing_heads_;
   Watch& watch_;
   int threads_;
   WindowDecoder decoder_;
