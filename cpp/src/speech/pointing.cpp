@@ -20,21 +20,41 @@ constexpr float kFloor = 1e-3F;
 
 std::size_t at(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
-// Adds what a head looked at, moved back by its lag, at places of kStep.
-void add_look(std::span<const float> row, double lag, std::span<float> places) {
-  float sum = 1e-12F;
-  for (float p : row) sum += p;
-  const double last = static_cast<double>(row.size() - 1);
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    const double column = std::clamp((static_cast<double>(i) * kStep + lag) / kColumn, 0.0, last);
-    const auto left = static_cast<std::size_t>(column);
-    const std::size_t right = std::min(left + 1, row.size() - 1);
-    const auto share = static_cast<float>(column - static_cast<double>(left));
-    places[i] += (row[left] * (1.0F - share) + row[right] * share) / sum;
-  }
-}
-
 constexpr int kReach = 9;  // three times the spread, in steps
+
+// For each place, the columns on both sides of where a head with this lag looks for it.
+struct Lens {
+  struct Place {
+    std::int32_t left = 0;
+    std::int32_t right = 0;
+    float share = 0.0F;  // of the right one
+  };
+
+  Lens(double lag, std::size_t n_places, std::size_t n_columns) : places(n_places) {
+    const double last = static_cast<double>(n_columns - 1);
+    for (std::size_t i = 0; i < n_places; ++i) {
+      const double column = std::clamp((static_cast<double>(i) * kStep + lag) / kColumn, 0.0, last);
+      const double left = std::floor(column);
+      places[i].left = static_cast<std::int32_t>(left);
+      places[i].right = static_cast<std::int32_t>(std::min(left + 1.0, last));
+      places[i].share = static_cast<float>(column - left);
+    }
+  }
+
+  // Adds what the head looked at: `row`, to a sum of one.
+  void add(std::span<const float> row, std::span<float> out) const {
+    float sum = 1e-12F;
+    for (float p : row) sum += p;
+    const float scale = 1.0F / sum;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const Place& place = places[i];
+      const float left = row[at(place.left)];
+      out[i] += scale * (left + place.share * (row[at(place.right)] - left));
+    }
+  }
+
+  std::vector<Place> places;
+};
 
 std::array<float, 2 * kReach + 1> gaussian() {
   std::array<float, 2 * kReach + 1> kernel{};
@@ -48,18 +68,17 @@ std::array<float, 2 * kReach + 1> gaussian() {
   return kernel;
 }
 
-// How likely each place is: the logarithm of the smoothed looks.
-void smooth_logarithm(std::span<const float> places, float scale, std::span<float> out) {
+// How likely each place is: the logarithm of the smoothed looks. `padded` has kReach zeros on both
+// sides of them.
+void smooth_logarithm(std::span<const float> padded, float scale, std::span<float> out) {
   static const auto kernel = gaussian();
-  const auto n = std::ssize(places);
-  for (std::ptrdiff_t i = 0; i < n; ++i) {
-    float sum = 0.0F;
-    const std::ptrdiff_t first = std::max<std::ptrdiff_t>(0, i - kReach);
-    const std::ptrdiff_t last = std::min(n - 1, i + kReach);
-    for (std::ptrdiff_t j = first; j <= last; ++j)
-      sum += places[at(j)] * kernel[at(j - i + kReach)];
-    out[at(i)] = std::log(sum * scale + kFloor);
+  std::fill(out.begin(), out.end(), kFloor);
+  for (std::size_t k = 0; k < kernel.size(); ++k) {  // outside, so that the inner loop is plain
+    const float weight = kernel[k] * scale;
+    const float* from = padded.data() + k;
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += weight * from[i];
   }
+  for (float& value : out) value = std::log(value);
 }
 
 }  // namespace
@@ -75,7 +94,10 @@ std::vector<double> token_starts(std::span<const float> attention,
 
   // The likeliest rising sequence of places, one a row (Viterbi): best[i] is that of the rows so
   // far with the last of them at place i, from[row][i] where the row before it then is.
-  std::vector<float> places(width);
+  std::vector<Lens> lenses;
+  for (const PointingHead& head : heads) lenses.emplace_back(head.lag, width, at(n_frames));
+  std::vector<float> padded(width + 2 * at(kReach), 0.0F);
+  const std::span<float> places(padded.data() + kReach, width);
   std::vector<float> likely(width);
   std::vector<float> best(width, 0.0F);
   std::vector<std::int32_t> from(rows * width, 0);
@@ -83,9 +105,9 @@ std::vector<double> token_starts(std::span<const float> attention,
     std::fill(places.begin(), places.end(), 0.0F);
     for (std::size_t h = 0; h < heads.size(); ++h) {
       const std::size_t start = (h * at(n_tokens) + at(first_row) + row) * at(n_ctx);
-      add_look(attention.subspan(start, at(n_frames)), heads[h].lag, places);
+      lenses[h].add(attention.subspan(start, at(n_frames)), places);
     }
-    smooth_logarithm(places, scale, likely);
+    smooth_logarithm(padded, scale, likely);
     if (row == 0) {
       best = likely;
       continue;
