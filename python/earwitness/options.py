@@ -145,9 +145,9 @@ class Options:
     word_timestamps: bool = False
     """Give each word its time and confidence. [OpenAI]
 
-    With models other than tiny.en and base, and what is made from these, the first call of an engine
-    that asks for it takes as long as eleven seconds of speech more: it finds by a known sentence which
-    attention heads follow the words.
+    With models other than tiny.en and base, and what is made from these, the first call of an
+    engine that asks for it takes as long as eleven seconds of speech more: it finds by a known
+    sentence which attention heads follow the words.
     """
 
     vad: bool = True
