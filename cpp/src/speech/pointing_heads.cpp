@@ -43,10 +43,6 @@ double middle_of_look(std::span<const float> row) {
   return static_cast<double>(row.size()) * kColumn;
 }
 
-// The aligner put the words of the known sentence this much too early, seconds, against what it did
-// in the other recordings: the same in every pointing head of tiny.en and of base.
-constexpr double kEarly = 0.013;
-
 double median(std::vector<double> values) {
   const auto middle = values.begin() + std::ssize(values) / 2;
   std::nth_element(values.begin(), middle, values.end());
@@ -119,7 +115,7 @@ std::vector<PointingHead> find_pointing_heads(Network& network, const Vocabulary
       }
       const std::size_t row = i * tokens.size() + rows[word];
       lags.push_back(middle_of_look({attention.data() + row * n_ctx, at(n_frames)}) -
-                     kKnownWords[word].start - kEarly);
+                     kKnownWords[word].start);
     }
     const double lag = lags.empty() ? 0.0 : median(lags);
     for (double& l : lags) l = std::abs(l - lag);
