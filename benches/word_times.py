@@ -4,11 +4,14 @@
         [--faster-whisper PYTHON --ct2-model DIR] [--whispercpp PYTHON --ggml-model FILE]
 
 FOLDER is searched for WAV files beside a TextGrid of the same name (tier `words`) or a
-`.words.json` (a list of word, start, end): each kind is one set. Hypothesis words are matched to
-reference words by edit distance on normalised text, and the errors of the matched words are printed
-for each set: mean and median of starts and ends, and the share of all starts and ends within 50,
-100 and 200 ms. A peer runs in the interpreter that its flag names; one that is not named, or
-fails, is skipped and said to be. The last table tells how often words of each confidence are right.
+`.words.json` (a list of word, start, end; benches/align_speech.py writes such): each kind is one
+set. Hypothesis words are matched to reference words by edit distance on normalised text, and the
+errors of the matched words are printed for each set: mean and median of starts and ends, and the
+share of all starts and ends within 50, 100 and 200 ms. Beside them: what word times cost, as a
+share of the time that transcribing takes, and whether 1 and 2 threads give the same words. A peer
+runs in the interpreter that its flag names; one that is not named, or fails, is skipped and said
+to be; stable-ts always is, as it needs torch and OpenAI's own checkpoints. The last table tells
+how often words of each confidence are right.
 """
 
 from __future__ import annotations
@@ -26,10 +29,18 @@ from typing import NamedTuple
 EARWITNESS = """
 import json, sys
 import earwitness as ew
+align = total = 0.0
+same = True
 with ew.Engine(sys.argv[1]) as engine:
+    def hear(path, threads):
+        return engine.transcribe(path, threads=threads, word_timestamps=True, language="en")
     for path in sys.argv[2:]:
-        t = engine.transcribe(path, threads=1, word_timestamps=True, language="en")
+        t = hear(path, 1)
+        align, total = align + t.timings.align, total + t.timings.total
+        same = same and hear(path, 2).words == t.words
         print(json.dumps([(w.text, w.start, w.end, w.confidence) for w in t.words]))
+print(f"word times cost {align / total:.1%} of the time, 1 and 2 threads give "
+      + ("the same words" if same else "DIFFERENT words"), file=sys.stderr)
 """
 
 FASTER_WHISPER = """
@@ -43,7 +54,7 @@ for path in sys.argv[2:]:
                       for s in segments for w in s.words]))
 """
 
-# whisper.cpp's token heuristic, one word a segment; its DTW is off in this package's interface.
+# whisper.cpp's token heuristic, one word a segment.
 WHISPER_CPP = """
 import json, sys
 from pywhispercpp.model import Model
@@ -52,6 +63,39 @@ for path in sys.argv[2:]:
     segments = model.transcribe(path, token_timestamps=True, max_len=1, split_on_word=True,
                                 language="en")
     print(json.dumps([(s.text, s.t0 / 100, s.t1 / 100, 1.0) for s in segments]))
+"""
+
+# whisper.cpp's DTW gives one time a token, its end: a word lasts from the token before it to its
+# own last one that is no mark. The preset of heads is told by the file's name.
+WHISPER_CPP_DTW = """
+import json, re, sys
+import _pywhispercpp as core
+from pywhispercpp.model import Model
+name = re.search(r"ggml-(.+?)(-q\\w+)?\\.bin$", sys.argv[1]).group(1)
+preset = "WHISPER_AHEADS_" + name.upper().replace(".", "_").replace("-", "_")
+model = Model(sys.argv[1], print_progress=False, print_realtime=False, n_threads=1,
+              context_params={"dtw_token_timestamps": True, "flash_attn": False,
+                  "dtw_aheads_preset": getattr(core.whisper_alignment_heads_preset, preset)})
+for path in sys.argv[2:]:
+    segments = model.transcribe(path, token_timestamps=True, language="en")
+    words = []
+    for i, segment in enumerate(segments):
+        before = segment.t0
+        for k in range(core.whisper_full_n_tokens(model._ctx, i)):
+            text = core.whisper_full_get_token_text(model._ctx, i, k)
+            at = core.whisper_full_get_token_data(model._ctx, i, k).t_dtw
+            if isinstance(text, bytes):
+                text = text.decode("utf-8", "replace")
+            if at < 0:
+                continue
+            if text.startswith(" ") or not words:
+                words.append([text, before / 100, at / 100, 1.0])
+            else:
+                words[-1][0] += text
+                if any(c.isalnum() for c in text):
+                    words[-1][2] = at / 100
+            before = at
+    print(json.dumps(words))
 """
 
 NOT_A_WORD = re.compile(r"[^a-z0-9']")
@@ -120,6 +164,8 @@ def run(name: str, python: str, code: str, model: str, files: Sequence[Path]) ->
         reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
         print(f"{name}: skipped: {reason}", file=sys.stderr)
         return []
+    if python == sys.executable:
+        print(f"{name}: {result.stderr.strip().splitlines()[-1]}")
     lines = [line for line in result.stdout.splitlines() if line.startswith("[")]
     return [normalised(json.loads(line)) for line in lines]
 
@@ -172,16 +218,19 @@ def main() -> None:
     for name, python, code, model in (
         ("faster-whisper", args.faster_whisper, FASTER_WHISPER, args.ct2_model),
         ("whisper.cpp tokens", args.whispercpp, WHISPER_CPP, args.ggml_model),
+        ("whisper.cpp DTW", args.whispercpp, WHISPER_CPP_DTW, args.ggml_model),
     ):
         if python and model:
             engines.append((name, python, code, model))
         else:
             print(f"{name}: skipped: its interpreter or model is not given", file=sys.stderr)
 
+    print("stable-ts: skipped: it needs torch and OpenAI's checkpoints", file=sys.stderr)
+
     sets = []
     for kind, suffix, read in (
-        ("aligned", ".TextGrid", textgrid),
-        ("hand-timed", ".words.json", word_list),
+        ("TextGrid", ".TextGrid", textgrid),
+        ("words.json", ".words.json", word_list),
     ):
         found = [
             (p.with_name(p.name.removesuffix(suffix) + ".wav"), read(p))

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "earwitness/error.h"
@@ -13,6 +14,7 @@
 #include "speech/cpu_network.h"
 #include "speech/ggml_network.h"
 #include "speech/model_file.h"
+#include "speech/pointing.h"
 #include "speech/transcriber.h"
 
 namespace earwitness {
@@ -76,6 +78,9 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<speech::Network>> networks;  // idle, one per call that ran at a time
   bool closed = false;
 
+  std::mutex pointing_mutex;  // held while they are being found: others wait for them
+  std::optional<std::vector<speech::PointingHead>> pointing_heads;
+
   std::unique_ptr<speech::Network> take_network() {
     std::function<std::unique_ptr<speech::Network>()> make;
     {
@@ -96,6 +101,16 @@ struct Engine::Impl {
     if (!closed) networks.push_back(std::move(network));
   }
 
+  // Where the model's are not known, the first call that asks finds them.
+  std::vector<speech::PointingHead> find_pointing_heads(speech::Network& network, int threads,
+                                                        Watch& watch) {
+    const std::lock_guard lock(pointing_mutex);
+    if (!pointing_heads) {
+      pointing_heads = speech::find_pointing_heads(network, *vocabulary, *mel, threads, watch);
+    }
+    return *pointing_heads;
+  }
+
   void close() {
     const std::lock_guard lock(mutex);
     closed = true;
@@ -112,6 +127,7 @@ Engine::Engine(const std::filesystem::path& path, const std::string& device,
   impl_->device = ggml_backend_dev_name(handle);
   speech::ModelFile file = speech::ModelFile::parse(path);
   const speech::Hyperparameters h = file.hparams;
+  impl_->pointing_heads = speech::known_pointing_heads(h);
   impl_->vocabulary = std::make_unique<speech::Vocabulary>(std::move(file.tokens), h.n_vocab);
   impl_->mel =
       std::make_unique<speech::Mel>(file.mel_filters, file.n_filter_mels, file.n_filter_bins);
@@ -167,8 +183,12 @@ Transcript Engine::transcribe(PcmView pcm, const TranscribeOptions& options,
   watch.check();
   const std::shared_ptr<Impl> impl = impl_;  // outlives a close() or destructor meanwhile
   std::unique_ptr<speech::Network> network = impl->take_network();
+  std::vector<speech::PointingHead> heads;
+  if (options.word_timestamps) {
+    heads = impl->find_pointing_heads(*network, options.resolved_threads(), watch);
+  }
   Transcript transcript =
-      speech::Transcriber(*network, vocabulary, *impl->mel, pcm, options, watch).run();
+      speech::Transcriber(*network, vocabulary, *impl->mel, pcm, options, heads, watch).run();
   impl->give_back(std::move(network));
   return transcript;
 }

@@ -131,7 +131,8 @@ class AudioTranscriptionWord(Record):
     """Who says it, such as `SPEAKER_00` or a known name; absent unless `diarize` was asked for."""
 
     confidence: float | None = field(default=None, repr=False)
-    """Mean probability of the word's tokens, 0 to 1."""
+    """Mean probability of the word's tokens, 0 to 1; how often such words are right is in the
+    README."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

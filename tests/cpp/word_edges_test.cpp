@@ -57,6 +57,28 @@ TEST(a_word_in_quiet_keeps_its_times) {
   CHECK(w.start == 0.45 && w.end == 0.55);
 }
 
+TEST(of_a_word_with_a_pause_the_longest_sound_is_kept) {
+  const std::vector<float> pcm = bursts(0.0);
+  const Loudness loudness({pcm.data(), pcm.size()}, 0, pcm.size());
+  Word w = word(0.15, 0.95);
+  w.text = " word";
+  loudness.trim(w);
+  CHECK_NEAR(w.start, 0.6, 0.015);
+  CHECK_NEAR(w.end, 0.9, 0.015);
+}
+
+TEST(a_number_and_joined_words_may_pause) {
+  const std::vector<float> pcm = bursts(0.0);
+  const Loudness loudness({pcm.data(), pcm.size()}, 0, pcm.size());
+  for (const char* text : {" 42", " forty-two", " $3,000."}) {
+    Word w = word(0.15, 0.95);
+    w.text = text;
+    loudness.trim(w);
+    CHECK_NEAR(w.start, 0.2, 0.015);
+    CHECK_NEAR(w.end, 0.9, 0.015);
+  }
+}
+
 TEST(nothing_moves_where_nothing_stands_out) {
   const std::vector<float> silence(kSampleRate, 0.0F);
   const Loudness loudness({silence.data(), silence.size()}, 0, silence.size());

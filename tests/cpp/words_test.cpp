@@ -54,6 +54,17 @@ TEST(punctuation_joins_its_word) {
   CHECK(split({" (", "aside", ")", " and"}) == (Words{" (aside)", " and"}));
 }
 
+TEST(numbers_and_symbols_belong_to_a_word) {
+  CHECK(split({" $", "3", ",", "000", " in", " 19", "61"}) == (Words{" $3,000", " in", " 1961"}));
+  CHECK(split({" 50", "%", " of", " A", "&", "B"}) == (Words{" 50%", " of", " A&B"}));
+  CHECK(split({" ♪", " la"}) == (Words{" ♪", " la"}));
+}
+
+TEST(hesitations_and_repetitions_stay_words) {
+  CHECK(split({" I", "-", "I", " uh", ",", " the", " the", "..."}) ==
+        (Words{" I-I", " uh,", " the", " the..."}));
+}
+
 TEST(an_opening_mark_does_not_swallow_the_next_word) {
   CHECK(split({" \"", " spaced"}) == (Words{" \"", " spaced"}));
   CHECK(split({" ("}) == (Words{" ("}));

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <iterator>
 
-#include "speech/alignment.h"
+#include "speech/pointing.h"
 #include "speech/word_edges.h"
 #include "speech/words.h"
 
@@ -53,12 +53,14 @@ std::string trimmed(const std::string& text) {
 }  // namespace
 
 Transcriber::Transcriber(Network& network, const Vocabulary& vocabulary, const Mel& mel,
-                         PcmView pcm, const TranscribeOptions& options, Watch& watch)
+                         PcmView pcm, const TranscribeOptions& options,
+                         std::span<const PointingHead> pointing_heads, Watch& watch)
     : network_(network),
       vocabulary_(vocabulary),
       mel_(mel),
       pcm_(pcm),
       options_(options),
+      pointing_heads_(pointing_heads),
       watch_(watch),
       threads_(options.resolved_threads()),
       decoder_(network, vocabulary, options) {
@@ -268,7 +270,6 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
                             std::vector<Segment>& segments) {
   if (segments.empty()) return;
   const Stopwatch align(transcript_.timings.align);
-  constexpr double kFrame = 0.02;         // seconds per encoder position
   constexpr double kShortestWord = 0.02;  // seconds
   std::vector<TokenId> tokens = start_tokens();
   const int first_row = static_cast<int>(tokens.size());
@@ -276,21 +277,9 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
   for (const TokenSegment& part : cut.segments) {
     for (std::size_t i : part.text) tokens.push_back(decoded.tokens[i]);
   }
-  const std::vector<AttentionHead> heads = alignment_heads(network_.hparams());
-  const std::vector<float> attention = network_.attend(tokens, heads, window.slot, watch_);
-  const auto n_rows = heads.size() * tokens.size();
-  const int n_ctx = static_cast<int>(attention.size() / n_rows);
-  const int n_frames = std::clamp(static_cast<int>(n_done / (2 * Mel::kHopSize)), 1, n_ctx);
-  // The row of a token is where the decoder looked to find the token after it.
-  const std::vector<int> frames =
-      token_frames(attention, static_cast<int>(heads.size()), static_cast<int>(tokens.size()),
-                   n_ctx, n_frames, first_row);
+  const std::vector<double> starts = find_starts(tokens, first_row, window.slot, n_done);
   const double offset = static_cast<double>(window.begin) / kSampleRate;
   const double window_end = offset + static_cast<double>(n_done) / kSampleRate;
-  const double lag = attention_lag(network_.hparams());
-  const auto time_of = [&](std::size_t token) {
-    return std::max(offset, offset + frames[token] * kFrame - lag);
-  };
   const Loudness loudness(pcm_, window.begin, n_done);
 
   std::size_t at = 0;  // of the segment's first token among the window's text tokens
@@ -302,8 +291,8 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
     for (const TokenRun& run : split_words(ids, vocabulary_, language)) {
       Word word;
       word.text = run.text;
-      word.start = std::max(time_of(at + run.first), previous_end);
-      word.end = time_of(at + run.last);
+      word.start = std::max(offset + starts[at + run.first], previous_end);
+      word.end = offset + starts[at + run.last];
       word.end = std::min(std::max(word.end, word.start + kShortestWord), window_end);
       word.start = std::min(word.start, word.end);
       previous_end = word.end;
@@ -318,6 +307,17 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
     segment.start = segment.words.front().start;
     segment.end = segment.words.back().end;
   }
+}
+
+std::vector<double> Transcriber::find_starts(std::span<const TokenId> tokens, int first_row,
+                                             int slot, std::size_t n_done) {
+  std::vector<AttentionHead> heads;
+  for (const PointingHead& p : pointing_heads_) heads.push_back(p.head);
+  const std::vector<float> attention = network_.attend(tokens, heads, slot, watch_);
+  const int n_ctx = static_cast<int>(attention.size() / (heads.size() * tokens.size()));
+  const int n_frames = std::clamp(static_cast<int>(n_done / (2 * Mel::kHopSize)), 1, n_ctx);
+  return token_starts(attention, pointing_heads_, static_cast<int>(tokens.size()), n_ctx, n_frames,
+                      first_row);
 }
 
 void Transcriber::report_progress(std::size_t done) {

@@ -1,6 +1,7 @@
 // One call: PCM → segments, a window at a time or the windows of several spans at once.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "earwitness/types.h"
 #include "speech/mel.h"
 #include "speech/network.h"
+#include "speech/pointing.h"
 #include "speech/segments.h"
 #include "speech/vocabulary.h"
 #include "speech/window_decoder.h"
@@ -16,8 +18,11 @@ namespace earwitness::speech {
 
 class Transcriber {
  public:
+  // pointing_heads: needed for word timestamps alone; they, and all other references, are to
+  // outlive it.
   Transcriber(Network& network, const Vocabulary& vocabulary, const Mel& mel, PcmView pcm,
-              const TranscribeOptions& options, Watch& watch);
+              const TranscribeOptions& options, std::span<const PointingHead> pointing_heads,
+              Watch& watch);
 
   Transcript run();
 
@@ -50,6 +55,9 @@ class Transcriber {
   void add_words(const WindowSegments& cut, const DecodedWindow& decoded, const Window& window,
                  std::size_t n_done, std::vector<Segment>& segments);
   void publish(std::vector<Segment>& segments);
+  // When each text token starts, and the last one ends: seconds from the window's begin.
+  std::vector<double> find_starts(std::span<const TokenId> tokens, int first_row, int slot,
+                                  std::size_t n_done);
   void report_progress(std::size_t done);
   std::vector<TokenId> start_tokens() const;
 
@@ -58,6 +66,7 @@ class Transcriber {
   const Mel& mel_;
   PcmView pcm_;
   const TranscribeOptions& options_;
+  std::span<const PointingHead> pointing_heads_;
   Watch& watch_;
   int threads_;
   WindowDecoder decoder_;

@@ -14,12 +14,14 @@ class Loudness {
   // Of `count` samples from sample `begin` on.
   Loudness(PcmView pcm, std::size_t begin, std::size_t count);
 
-  // Moves the start forward and the end back out of quiet, to the middle of the word at most. Where
-  // nothing stands out, as in steady noise, nothing is moved.
+  // Moves the start forward and the end back out of quiet. Of a word with a pause in it the longest
+  // stretch of sound is kept, the rest being breath or what was not written down; not where it
+  // stands for several spoken ones, as numbers and what is joined by hyphens do. Where nothing
+  // stands out, as in steady noise, nothing is moved.
   void trim(Word& word) const;
 
  private:
-  bool quiet(double seconds) const;
+  bool quiet(std::ptrdiff_t step) const;
 
   double begin_ = 0.0;           // seconds
   std::vector<float> decibels_;  // relative to full scale
