@@ -89,7 +89,7 @@ class Diarizer:
         )  # checks them
         if not isinstance(hop, Real):
             raise InvalidOptionError(f"hop must be a number of seconds, not {hop!r:.60}")
-        pcm, encoded = samples_of(audio, cancel)
+        pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
         return self._native.diarize(
             pcm,
             min_speakers=min_speakers,
@@ -97,8 +97,6 @@ class Diarizer:
             num_speakers=num_speakers,
             hop=float(hop),
             threads=threads,
-            sample_rate=SAMPLE_RATE if encoded else sample_rate,
-            channels=1 if encoded else channels,
             cancel=cancel,
             on_progress=on_progress,
         )
@@ -117,13 +115,8 @@ class Diarizer:
             AudioError: the audio cannot be used, or is shorter than 25 ms.
             Cancelled: `cancel` was used.
         """
-        pcm, encoded = samples_of(audio, cancel)
-        return self._native.embed(
-            pcm,
-            sample_rate=SAMPLE_RATE if encoded else sample_rate,
-            channels=1 if encoded else channels,
-            cancel=cancel,
-        )
+        pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
+        return self._native.embed(pcm, cancel=cancel)
 
 
 _loading = threading.Lock()

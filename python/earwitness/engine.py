@@ -92,9 +92,12 @@ class Engine:
                 "model cannot be changed for one call of an engine; make another Engine for it"
             )
         chosen = (options or Options()).replace(**overrides)
-        pcm, encoded = samples_of(audio, chosen.cancel)
-        if encoded:
-            chosen = chosen.replace(sample_rate=SAMPLE_RATE, channels=1)
+        pcm = samples_of(
+            audio,
+            sample_rate=chosen.sample_rate,
+            channels=chosen.channels,
+            cancel=chosen.cancel,
+        )
         if not chosen.diarize:
             return self._transcribe(pcm, chosen)
         with diarizing(pcm, chosen) as speakers:
@@ -105,13 +108,11 @@ class Engine:
         return _core.attribute(transcript, diarization)
 
     def _transcribe(self, pcm: Buffer, chosen: Options) -> _core.Transcript:
-        if chosen.vad and not chosen.spans:
-            chosen = chosen.replace(spans=_speech(pcm, chosen))
+        if chosen.vad and chosen.spans is None:
+            chosen = chosen.replace(spans=_speech(pcm, chosen.cancel))
         return self._native.transcribe(
             pcm,
             chosen.native(),
-            sample_rate=chosen.sample_rate,
-            channels=chosen.channels,
             cancel=chosen.cancel,
             on_progress=chosen.on_progress,
             on_segment=chosen.on_segment,
@@ -194,22 +195,12 @@ def _resolve(model: str | os.PathLike[str]) -> Path:
     return models.resolve(model)
 
 
-# A stretch beyond any recording's end; no spans at all would stand for the whole of it.
-_NOTHING: Final = ((1e9, 1e9 + 1.0),)
-
-
-def _speech(pcm: Buffer, options: Options) -> tuple[tuple[float, float], ...]:
+def _speech(pcm: Buffer, cancel: _core.CancelToken | None) -> tuple[tuple[float, float], ...]:
     """The stretches of a recording to hear: those with speech."""
     from earwitness.chunking import regions
     from earwitness.spans import shared_finder
 
-    spans = shared_finder().find(
-        pcm,
-        sample_rate=options.sample_rate,
-        channels=options.channels,
-        cancel=options.cancel,
-    )
-    return regions(spans) or _NOTHING
+    return regions(shared_finder().find(pcm, cancel=cancel))
 
 
 @contextmanager
@@ -219,7 +210,7 @@ def diarizing(
     """Finds the speakers of `pcm` beside what the block does; stopped when the block ends.
 
     Args:
-        pcm: samples as `options` describe them.
+        pcm: 16 kHz mono samples.
         options: `diarize` must be set; the bounds, threads and token are used.
         diarizer: None = the one in the package.
     """
@@ -232,8 +223,6 @@ def diarizing(
     # What a diarizer of the caller's own need not know of.
     if options.num_speakers is not None:
         settings["num_speakers"] = options.num_speakers
-    if (options.sample_rate, options.channels) != (SAMPLE_RATE, 1):
-        settings.update(sample_rate=options.sample_rate, channels=options.channels)
     with ThreadPoolExecutor(1, "earwitness-diarizer") as executor:
         speakers = executor.submit(
             diarizer.diarize,

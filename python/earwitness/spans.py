@@ -74,15 +74,13 @@ class SpeechFinder:
             InvalidOptionError: a number is out of range.
             Cancelled: `cancel` was used.
         """
-        pcm, encoded = samples_of(audio, cancel)
+        pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
         return self._native.find(
             pcm,
             threshold=threshold,
             padding=padding,
             min_silence=min_silence,
             min_speech=min_speech,
-            sample_rate=SAMPLE_RATE if encoded else sample_rate,
-            channels=1 if encoded else channels,
             cancel=cancel,
         )
 
@@ -95,13 +93,8 @@ class SpeechFinder:
         cancel: _core.CancelToken | None = None,
     ) -> list[float]:
         """The probability of speech of each frame of `FRAME` samples; raises as `find`."""
-        pcm, encoded = samples_of(audio, cancel)
-        return self._native.probabilities(
-            pcm,
-            sample_rate=SAMPLE_RATE if encoded else sample_rate,
-            channels=1 if encoded else channels,
-            cancel=cancel,
-        )
+        pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
+        return self._native.probabilities(pcm, cancel=cancel)
 
     def stream(self) -> SpeechStream:
         """For audio that is still coming in."""

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "speech/alignment.h"
+#include "speech/loops.h"
 #include "speech/word_edges.h"
 #include "speech/words.h"
 
@@ -76,8 +77,8 @@ Transcriber::Transcriber(Network& network, const Vocabulary& vocabulary, const M
 Transcript Transcriber::run() {
   {
     const Stopwatch total(transcript_.timings.total);
-    std::vector<Span> spans = options_.spans;
-    if (spans.empty()) spans.push_back({0.0, pcm_.duration()});
+    const std::vector<Span> spans =
+        options_.spans.value_or(std::vector<Span>{{0.0, pcm_.duration()}});
     for (const Span& span : spans) {
       to_do_ += to_samples(span.end, pcm_.size) - to_samples(span.start, pcm_.size);
     }
@@ -132,7 +133,8 @@ std::size_t Transcriber::transcribe_window(std::size_t begin, std::size_t n_samp
       (!options_.logprob_threshold || window.avg_logprob < *options_.logprob_threshold);
   if (silent) return n_samples;
 
-  const WindowSegments cut = cut_segments(window.tokens, vocabulary_, length);
+  WindowSegments cut = cut_segments(window.tokens, vocabulary_, length);
+  if (window.repeats) cut_loops(cut, window);
   const std::size_t done = std::clamp(to_samples(cut.next, n_samples), kShortest, n_samples);
   emit(cut, window, begin, done);
   if (options_.condition_on_previous_text) {
@@ -142,6 +144,31 @@ std::size_t Transcriber::transcribe_window(std::size_t begin, std::size_t n_samp
     }
   }
   return done;
+}
+
+// What no temperature could keep from repeating itself: its loops are left out, and all of it where
+// that is not enough. The audio is done with all the same.
+void Transcriber::cut_loops(WindowSegments& cut, const DecodedWindow& window) const {
+  std::vector<TokenId> text;
+  std::vector<std::size_t> places;
+  for (const TokenSegment& segment : cut.segments) {
+    for (std::size_t i : segment.text) {
+      text.push_back(window.tokens[i]);
+      places.push_back(i);
+    }
+  }
+  std::vector<TokenId> rest;
+  std::vector<std::size_t> kept;  // indices into the window's tokens, in order
+  for (std::size_t i : without_loops(text)) {
+    rest.push_back(text[i]);
+    kept.push_back(places[i]);
+  }
+  if (decoder_.repeats(rest)) kept.clear();
+  for (TokenSegment& segment : cut.segments) {
+    std::erase_if(segment.text,
+                  [&](std::size_t i) { return !std::binary_search(kept.begin(), kept.end(), i); });
+  }
+  std::erase_if(cut.segments, [](const TokenSegment& segment) { return segment.text.empty(); });
 }
 
 // With a margin of silence, in which the model sees that the speech has ended.

@@ -25,6 +25,7 @@ class Transcriber {
   void transcribe_span(std::size_t begin, std::size_t end);
   // Encodes and decodes what starts at `begin`; returns the samples that are done with.
   std::size_t transcribe_window(std::size_t begin, std::size_t n_samples);
+  void cut_loops(WindowSegments& cut, const DecodedWindow& window) const;
   int sound_positions(std::size_t n_samples) const;
   void detect_language();
   // n_done: the samples that are not left for the next window; no word is timed beyond them.

@@ -208,24 +208,28 @@ DecodedWindow WindowDecoder::decode_at(float temperature, std::span<const TokenI
   window.avg_logprob = best.mean();
   window.tokens = std::move(best.tokens);
   window.logprobs = std::move(best.logprobs);
-  return window;
-}
-
-bool WindowDecoder::fails_thresholds(const DecodedWindow& window) const {
   std::vector<TokenId> text;
   std::copy_if(window.tokens.begin(), window.tokens.end(), std::back_inserter(text),
                [&](TokenId id) { return vocabulary_.is_text(id); });
+  window.repeats = repeats(text);
+  return window;
+}
+
+bool WindowDecoder::repeats(std::span<const TokenId> text) const {
   std::string written;
   for (TokenId id : text) written += vocabulary_.text(id);
-  const bool repeats = (options_.entropy_threshold && text.size() > kEntropyTokens &&
-                        tail_entropy(text) < *options_.entropy_threshold) ||
-                       (options_.compression_ratio_threshold &&
-                        compression_ratio(written) > *options_.compression_ratio_threshold);
+  return (options_.entropy_threshold && text.size() > kEntropyTokens &&
+          tail_entropy(text) < *options_.entropy_threshold) ||
+         (options_.compression_ratio_threshold &&
+          compression_ratio(written) > *options_.compression_ratio_threshold);
+}
+
+bool WindowDecoder::is_unlikely(const DecodedWindow& window) const {
   const bool unlikely =
       options_.logprob_threshold && window.avg_logprob < *options_.logprob_threshold;
   const bool silent =
       options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold;
-  return repeats || (unlikely && !silent);
+  return unlikely && !silent;
 }
 
 DecodedWindow WindowDecoder::decode(std::span<const TokenId> previous,
@@ -240,18 +244,21 @@ DecodedWindow WindowDecoder::decode(std::span<const TokenId> previous,
   const int start_row = static_cast<int>(prompt.size());
   prompt.insert(prompt.end(), start.begin(), start.end());
 
-  DecodedWindow window;
+  DecodedWindow chosen;
   const int steps =
       options_.temperature_increment > 0.0
           ? static_cast<int>((1.0 - options_.temperature) / options_.temperature_increment + 1e-6)
           : 0;
   for (int i = 0; i <= steps; ++i) {
     const double temperature = options_.temperature + i * options_.temperature_increment;
-    window = decode_at(static_cast<float>(temperature), prompt, start_row,
-                       seed + static_cast<unsigned>(i), watch);
-    if (!fails_thresholds(window)) break;
+    DecodedWindow window = decode_at(static_cast<float>(temperature), prompt, start_row,
+                                     seed + static_cast<unsigned>(i), watch);
+    if (i > 0 && window.repeats) continue;
+    const bool good = !window.repeats && !is_unlikely(window);
+    chosen = std::move(window);
+    if (good) break;
   }
-  return window;
+  return chosen;
 }
 
 }  // namespace earwitness::speech

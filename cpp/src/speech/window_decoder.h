@@ -16,17 +16,22 @@ struct DecodedWindow {
   float avg_logprob = 0.0F;     // over the tokens and the end of text
   float no_speech_prob = 0.0F;
   float temperature = 0.0F;
+  bool repeats = false;  // a repetition loop is in it
 };
 
 class WindowDecoder {
  public:
   WindowDecoder(Network& network, const Vocabulary& vocabulary, const TranscribeOptions& options);
 
-  // Decodes at rising temperatures until the thresholds hold. `previous` is the text before the
+  // Decodes at rising temperatures until the thresholds hold; if they never do, gives the last
+  // attempt that does not repeat itself, else the coolest. `previous` is the text before the
   // window; `start` the start of transcript with language and task. `seed` makes sampling at
   // temperatures above 0 the same in every run.
   DecodedWindow decode(std::span<const TokenId> previous, std::span<const TokenId> start,
                        unsigned seed, Watch& watch);
+
+  // Whether tokens of text repeat themselves, by the thresholds.
+  bool repeats(std::span<const TokenId> text) const;
 
  private:
   struct Hypothesis;
@@ -36,7 +41,7 @@ class WindowDecoder {
   std::vector<Hypothesis> greedy(std::span<const float> logits, int n, float temperature,
                                  unsigned seed, Watch& watch);
   std::vector<Hypothesis> beam_search(std::span<const float> logits, Watch& watch);
-  bool fails_thresholds(const DecodedWindow& window) const;
+  bool is_unlikely(const DecodedWindow& window) const;
 
   Network& network_;
   const Vocabulary& vocabulary_;

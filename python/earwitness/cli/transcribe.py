@@ -280,7 +280,7 @@ def _transcribe_speakers(
     from earwitness.engine import diarizing
     from earwitness.pcm import samples_of
 
-    pcm, _ = samples_of(audio, None)
+    pcm = samples_of(audio)
     words = options.replace(**_WORDS_ALONE)
     with diarizing(pcm, options) as speakers:
         transcript = engine.transcribe(pcm, words)
