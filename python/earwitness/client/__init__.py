@@ -3,7 +3,8 @@
     from earwitness import Together            # or OpenAI, or Client; Async... likewise
 
     client = Together()
-    response = client.audio.transcriptions.create(file=Path("meeting.mp3"), model="base")
+    response = client.audio.transcriptions.create(file="meeting.mp3", model="base")
+    print(response.text)
 
 One client serves any number of threads, and all clients share the models they load.
 """
