@@ -9,23 +9,23 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from earwitness import _core
+from earwitness.closing import Closing
 from earwitness.errors import InvalidOptionError
 from earwitness.options import SAMPLE_RATE, Options
 from earwitness.pcm import samples_of
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer, Self, Unpack
+    from typing_extensions import Buffer, Unpack
 
     from earwitness.options import OptionValues
     from earwitness.pcm import AudioInput
     from earwitness.speakers import DiarizationLike, DiarizerLike
 
 
-class Engine:
+class Engine(Closing):
     """A model, loaded once, that transcribes for any number of threads at once.
 
     Use it as a context manager, or call `close()`, to free the memory at a known moment.
@@ -151,17 +151,6 @@ class Engine:
     def device(self) -> str:
         """The device that computes."""
         return self._native.device
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"on {self.device}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from earwitness import _core
 from earwitness.options import SAMPLE_RATE
 from earwitness.pcm import samples_of
-from earwitness.shipped import shipped
+from earwitness.shipped import load, once
 
 if TYPE_CHECKING:
     import os
@@ -35,11 +33,7 @@ class SpeechFinder:
         Raises:
             ModelError: the file is damaged or of another kind.
         """
-        if path is not None:
-            self._native = _core.SpeechFinder(path)
-            return
-        with shipped("silero-vad.bin") as weights:
-            self._native = _core.SpeechFinder(weights)
+        self._native = load(_core.SpeechFinder, path, "silero-vad.bin")
 
     def find(
         self,
@@ -125,15 +119,7 @@ class SpeechStream:
         self._native.reset()
 
 
-_loading = threading.Lock()
-
-
-@cache
-def _load() -> SpeechFinder:
-    return SpeechFinder()
-
-
+@once
 def shared_finder() -> SpeechFinder:
     """The package's speech finder, loaded on first use and then kept."""
-    with _loading:
-        return _load()
+    return SpeechFinder()
