@@ -118,7 +118,7 @@ class Options:
 
     Repetition loops deflate well. None = never. [OpenAI] Where the text repeats itself at every
     temperature, by this threshold or the entropy's, each loop in it is cut to its first run, and
-    the window is dropped if what is left still repeats itself.
+    the window is dropped if what is left passes twice this threshold.
     """
 
     no_speech_threshold: float | None = 0.6

@@ -12,9 +12,10 @@ import earwitness
 import numpy as np
 import numpy.typing as npt
 import pytest
-from earwitness import Client, SpeechFinder
+from earwitness import Client, SpeechFinder, demo
 from earwitness.answers import compression_ratio
 from earwitness.cli import main
+from standins import word_errors
 
 Pcm = npt.NDArray[np.float32]
 RATE = 16000
@@ -216,3 +217,11 @@ def test_a_loop_is_cut_to_its_first_run(
     )
     assert record.text
     assert compression_ratio(record.text) < 2.4
+
+
+def test_what_is_said_twice_is_written_twice(engine: earwitness.Engine, jfk: Pcm) -> None:
+    """In one window, where the text's ratio passes the threshold."""
+    twice = np.concatenate([jfk, jfk])
+    plain = engine.transcribe(twice, vad=False, temperature_increment=0)  # so no attempt is left
+    assert compression_ratio(plain.text) > 2.4
+    assert word_errors(f"{demo.SPOKEN} {demo.SPOKEN}", plain.text) == 0

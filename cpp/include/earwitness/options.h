@@ -43,7 +43,7 @@ struct TranscribeOptions {
 
   // A window whose text deflates to less than one in so many parts repeats itself and is decoded
   // again. [OpenAI] Where text repeats itself at every temperature, by this or the entropy, loops
-  // in it are cut to their first run, and it is dropped if it still repeats itself.
+  // in it are cut to their first run, and it is dropped if what is left passes twice the ratio.
   std::optional<double> compression_ratio_threshold = 2.4;
 
   // A window with a higher no-speech probability that also fails logprob_threshold is silence.

@@ -39,7 +39,7 @@ class CpuNetwork final : public Network {
   void lay_out(int sound);
   void convolve(const WindowMel& mel, Watch& watch);
   kernels::Positions positions() const { return {n_positions_, silence_weights_}; }
-  void encode_block(std::size_t block, Watch& watch);
+  void encode_block(std::size_t index, Watch& watch);
   void finish_rows(const CpuEncoderBlock& block, int first, int rows, int worker);
   void project_cross(Watch& watch);
 

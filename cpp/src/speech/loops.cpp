@@ -1,6 +1,7 @@
 #include "speech/loops.h"
 
-#include <algorithm>
+#include <cctype>
+#include <map>
 #include <numeric>
 
 namespace earwitness::speech {
@@ -14,7 +15,7 @@ struct Repeats {
 };
 
 // The repeats of the loop that has the most of them; none = there is no loop.
-Repeats longest_loop(std::span<const TokenId> tokens) {
+Repeats longest_loop(std::span<const int> tokens) {
   Repeats longest;
   const std::size_t n = tokens.size();
   for (std::size_t period = 1; period * kFewest <= n; ++period) {
@@ -32,12 +33,29 @@ Repeats longest_loop(std::span<const TokenId> tokens) {
   return longest;
 }
 
+// Without case, and with one mark for all: loops differ in both ("Thank you. Thank you, thank
+// you!").
+std::string bare(const std::string& token) {
+  std::string out;
+  for (const char c : token) {
+    const bool upper = c >= 'A' && c <= 'Z';
+    const bool mark = c > ' ' && c <= '~' && (std::isalnum(static_cast<unsigned char>(c)) == 0);
+    out += mark ? '.' : upper ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return out;
+}
+
 }  // namespace
 
-std::vector<std::size_t> without_loops(std::span<const TokenId> tokens) {
+std::vector<std::size_t> without_loops(std::span<const std::string> tokens) {
   std::vector<std::size_t> kept(tokens.size());
   std::iota(kept.begin(), kept.end(), std::size_t{0});
-  std::vector<TokenId> rest(tokens.begin(), tokens.end());
+  std::map<std::string, int> numbers;
+  std::vector<int> rest;
+  for (const std::string& token : tokens) {
+    rest.push_back(
+        numbers.try_emplace(bare(token), static_cast<int>(numbers.size())).first->second);
+  }
   for (Repeats loop = longest_loop(rest); loop.count > 0; loop = longest_loop(rest)) {
     const auto first = static_cast<std::ptrdiff_t>(loop.first);
     const auto last = first + static_cast<std::ptrdiff_t>(loop.count);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "speech/alignment.h"
+#include "speech/compression.h"
 #include "speech/loops.h"
 #include "speech/word_edges.h"
 #include "speech/words.h"
@@ -21,6 +22,9 @@ constexpr float kSilencePeak = 5e-4F;
 
 // Above this temperature text is too wild to prompt the next window (openai-whisper).
 constexpr float kHottestHistory = 0.5F;
+
+// A sentence that is said twice deflates to about half, and is no loop.
+constexpr double kSaidTwice = 2.0;
 
 class Stopwatch {
  public:
@@ -149,21 +153,24 @@ std::size_t Transcriber::transcribe_window(std::size_t begin, std::size_t n_samp
 // What no temperature could keep from repeating itself: its loops are left out, and all of it where
 // that is not enough. The audio is done with all the same.
 void Transcriber::cut_loops(WindowSegments& cut, const DecodedWindow& window) const {
-  std::vector<TokenId> text;
+  std::vector<std::string> text;
   std::vector<std::size_t> places;
   for (const TokenSegment& segment : cut.segments) {
     for (std::size_t i : segment.text) {
-      text.push_back(window.tokens[i]);
+      text.push_back(vocabulary_.text(window.tokens[i]));
       places.push_back(i);
     }
   }
-  std::vector<TokenId> rest;
+  std::string rest;
   std::vector<std::size_t> kept;  // indices into the window's tokens, in order
   for (std::size_t i : without_loops(text)) {
-    rest.push_back(text[i]);
+    rest += text[i];
     kept.push_back(places[i]);
   }
-  if (decoder_.repeats(rest)) kept.clear();
+  if (options_.compression_ratio_threshold &&
+      compression_ratio(rest) > kSaidTwice * *options_.compression_ratio_threshold) {
+    kept.clear();
+  }
   for (TokenSegment& segment : cut.segments) {
     std::erase_if(segment.text,
                   [&](std::size_t i) { return !std::binary_search(kept.begin(), kept.end(), i); });

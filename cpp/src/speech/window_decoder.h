@@ -30,9 +30,6 @@ class WindowDecoder {
   DecodedWindow decode(std::span<const TokenId> previous, std::span<const TokenId> start,
                        unsigned seed, Watch& watch);
 
-  // Whether tokens of text repeat themselves, by the thresholds.
-  bool repeats(std::span<const TokenId> text) const;
-
  private:
   struct Hypothesis;
 
@@ -41,6 +38,7 @@ class WindowDecoder {
   std::vector<Hypothesis> greedy(std::span<const float> logits, int n, float temperature,
                                  unsigned seed, Watch& watch);
   std::vector<Hypothesis> beam_search(std::span<const float> logits, Watch& watch);
+  bool repeats(std::span<const TokenId> text) const;
   bool is_unlikely(const DecodedWindow& window) const;
 
   Network& network_;
