@@ -37,8 +37,12 @@ const char* sniff(const py::buffer& head) {
   return audio_kind_name(sniff_audio(bytes_of(buffer)));
 }
 
-Pcm read_pcm(const py::buffer& pcm, int sample_rate, int channels) {
-  return BufferPcm(pcm, sample_rate, channels, {}, poll_signals).take();
+// The very object where it holds what is wanted.
+py::object as_pcm(const py::buffer& samples, int sample_rate, int channels,
+                  const std::optional<CancelToken>& cancel) {
+  BufferPcm pcm(samples, cancel.value_or(CancelToken()), poll_signals, sample_rate, channels);
+  std::optional<Pcm> converted = std::move(pcm).converted();
+  return converted ? py::cast(std::move(*converted)) : py::object(samples);
 }
 
 }  // namespace
@@ -55,8 +59,8 @@ void register_audio(py::module_& m) {
   m.def("decode_audio_file", &decode_file, py::arg("path"), py::kw_only(),
         py::arg("cancel") = py::none());
   m.def("sniff_audio", &sniff, py::arg("head"));
-  m.def("read_pcm", &read_pcm, py::arg("pcm"), py::kw_only(), py::arg("sample_rate") = kSampleRate,
-        py::arg("channels") = 1);
+  m.def("as_pcm", &as_pcm, py::arg("samples"), py::kw_only(), py::arg("sample_rate") = kSampleRate,
+        py::arg("channels") = 1, py::arg("cancel") = py::none());
 }
 
 }  // namespace earwitness::bindings

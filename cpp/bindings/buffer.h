@@ -47,8 +47,8 @@ class BufferPcm {
   // Throws AudioError for other types and shapes and for samples that are missing or not finite,
   // InvalidOption when rate and channels are out of bounds or do not fit the samples, Cancelled and
   // what `poll` throws while converting.
-  BufferPcm(pybind11::handle object, int sample_rate, int channels, const CancelToken& cancel = {},
-            const Poll& poll = {})
+  explicit BufferPcm(pybind11::handle object, const CancelToken& cancel = {}, const Poll& poll = {},
+                     int sample_rate = kSampleRate, int channels = 1)
       : buffer_(object, PyBUF_STRIDED_RO | PyBUF_FORMAT) {
     check_pcm_format(sample_rate, channels);
     const std::string type = sample_type();
@@ -64,17 +64,8 @@ class BufferPcm {
 
   PcmView view() const { return view_; }
 
-  // The samples as an object of their own, copied if they were only viewed.
-  Pcm take() && {
-    if (!converted_) {
-      Pcm copy;
-      if (view_.size > 0) {
-        std::memcpy(copy.extend(view_.size), view_.data, view_.size * sizeof(float));
-      }
-      return copy;
-    }
-    return std::move(*converted_);
-  }
+  // The samples as an object of their own; none where they are only viewed.
+  std::optional<Pcm> converted() && { return std::move(converted_); }
 
  private:
   // The struct-module code of an item, without the sign of this machine's own byte order.

@@ -38,12 +38,11 @@ DiarizeOptions make_options(Bound min_speakers, Bound max_speakers, Bound num_sp
 
 Diarization diarize(const Diarizer& diarizer, const py::buffer& pcm, Bound min_speakers,
                     Bound max_speakers, Bound num_speakers, double hop, int threads,
-                    int sample_rate, int channels, const std::optional<CancelToken>& cancel,
-                    const Callback& on_progress) {
+                    const std::optional<CancelToken>& cancel, const Callback& on_progress) {
   const DiarizeOptions options =
       make_options(min_speakers, max_speakers, num_speakers, hop, threads);
   const Control control = make_control(cancel, on_progress);
-  BufferPcm samples(pcm, sample_rate, channels, control.cancel, control.poll);
+  BufferPcm samples(pcm, control.cancel, control.poll);
   const py::gil_scoped_release no_gil;
   return diarizer.diarize(samples.view(), options, control);
 }
@@ -62,10 +61,10 @@ std::vector<std::pair<int, float>> attribute_words(const WordTuples& words,
   return out;
 }
 
-VoiceVector embed(const Diarizer& diarizer, const py::buffer& pcm, int sample_rate, int channels,
+VoiceVector embed(const Diarizer& diarizer, const py::buffer& pcm,
                   const std::optional<CancelToken>& cancel) {
   const Control control = make_control(cancel, std::nullopt);
-  BufferPcm samples(pcm, sample_rate, channels, control.cancel, control.poll);
+  BufferPcm samples(pcm, control.cancel, control.poll);
   const py::gil_scoped_release no_gil;
   return diarizer.embed(samples.view(), control);
 }
@@ -103,11 +102,9 @@ void register_diarizer(py::module_& m) {
            py::call_guard<py::gil_scoped_release>())
       .def("diarize", &diarize, py::arg("pcm"), py::kw_only(), py::arg("min_speakers") = py::none(),
            py::arg("max_speakers") = py::none(), py::arg("num_speakers") = py::none(),
-           py::arg("hop") = 0.0, py::arg("threads") = 0, py::arg("sample_rate") = kSampleRate,
-           py::arg("channels") = 1, py::arg("cancel") = py::none(),
+           py::arg("hop") = 0.0, py::arg("threads") = 0, py::arg("cancel") = py::none(),
            py::arg("on_progress") = py::none())
-      .def("embed", &embed, py::arg("pcm"), py::kw_only(), py::arg("sample_rate") = kSampleRate,
-           py::arg("channels") = 1, py::arg("cancel") = py::none());
+      .def("embed", &embed, py::arg("pcm"), py::kw_only(), py::arg("cancel") = py::none());
 
   m.def("attribute", &attribute, py::arg("transcript"), py::arg("diarization"),
         py::call_guard<py::gil_scoped_release>());

@@ -13,10 +13,10 @@ namespace earwitness::bindings {
 namespace {
 
 Transcript transcribe(const Engine& engine, const py::buffer& pcm, const TranscribeOptions& options,
-                      int sample_rate, int channels, const std::optional<CancelToken>& cancel,
-                      const Callback& on_progress, const Callback& on_segment) {
+                      const std::optional<CancelToken>& cancel, const Callback& on_progress,
+                      const Callback& on_segment) {
   const Control control = make_control(cancel, on_progress, on_segment);
-  BufferPcm samples(pcm, sample_rate, channels, control.cancel, control.poll);
+  BufferPcm samples(pcm, control.cancel, control.poll);
   const py::gil_scoped_release no_gil;
   return engine.transcribe(samples.view(), options, control);
 }
@@ -38,7 +38,6 @@ void register_engine(py::module_& m) {
            py::arg("path"), py::kw_only(), py::arg("device") = "auto",
            py::arg("precision") = "int8", py::call_guard<py::gil_scoped_release>())
       .def("transcribe", &transcribe, py::arg("pcm"), py::arg("options"), py::kw_only(),
-           py::arg("sample_rate") = kSampleRate, py::arg("channels") = 1,
            py::arg("cancel") = py::none(), py::arg("on_progress") = py::none(),
            py::arg("on_segment") = py::none())
       .def("close", &Engine::close, py::call_guard<py::gil_scoped_release>())

@@ -11,12 +11,20 @@ namespace py = pybind11;
 namespace earwitness::bindings {
 namespace {
 
-using SpanPairs = std::vector<std::pair<double, double>>;
+using SpanPairs = std::optional<std::vector<std::pair<double, double>>>;
 
-SpanPairs to_pairs(const std::vector<Span>& spans) {
-  SpanPairs pairs;
-  for (const Span& span : spans) pairs.emplace_back(span.start, span.end);
+SpanPairs to_pairs(const std::optional<std::vector<Span>>& spans) {
+  if (!spans) return std::nullopt;
+  SpanPairs pairs(std::in_place);
+  for (const Span& span : *spans) pairs->emplace_back(span.start, span.end);
   return pairs;
+}
+
+std::optional<std::vector<Span>> from_pairs(const SpanPairs& pairs) {
+  if (!pairs) return std::nullopt;
+  std::vector<Span> spans;
+  for (const auto& [start, end] : *pairs) spans.push_back({start, end});
+  return spans;
 }
 
 }  // namespace
@@ -50,7 +58,7 @@ void register_options(py::module_& m) {
              o.max_initial_timestamp = max_initial_timestamp;
              o.full_windows = full_windows;
              o.word_timestamps = word_timestamps;
-             for (const auto& [start, end] : spans) o.spans.push_back({start, end});
+             o.spans = from_pairs(spans);
              o.threads = threads;
              o.validate();
              return o;
@@ -68,7 +76,7 @@ void register_options(py::module_& m) {
            py::arg("suppress_non_speech") = kDefaults.suppress_non_speech,
            py::arg("max_initial_timestamp") = kDefaults.max_initial_timestamp,
            py::arg("full_windows") = kDefaults.full_windows,
-           py::arg("word_timestamps") = kDefaults.word_timestamps, py::arg("spans") = SpanPairs{},
+           py::arg("word_timestamps") = kDefaults.word_timestamps, py::arg("spans") = py::none(),
            py::arg("threads") = kDefaults.threads)
       .def_readonly("language", &Options::language)
       .def_readonly("task", &Options::task)

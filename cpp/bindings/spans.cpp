@@ -14,22 +14,22 @@ namespace py = pybind11;
 namespace earwitness::bindings {
 namespace {
 
-std::vector<float> probabilities(const SpeechFinder& finder, const py::buffer& pcm, int sample_rate,
-                                 int channels, const std::optional<CancelToken>& cancel) {
+std::vector<float> probabilities(const SpeechFinder& finder, const py::buffer& pcm,
+                                 const std::optional<CancelToken>& cancel) {
   const Control control = make_control(cancel, std::nullopt);
-  BufferPcm samples(pcm, sample_rate, channels, control.cancel, control.poll);
+  BufferPcm samples(pcm, control.cancel, control.poll);
   const py::gil_scoped_release no_gil;
   return finder.probabilities(samples.view(), control);
 }
 
 std::vector<std::pair<double, double>> find(const SpeechFinder& finder, const py::buffer& pcm,
                                             double threshold, double padding, double min_silence,
-                                            double min_speech, int sample_rate, int channels,
+                                            double min_speech,
                                             const std::optional<CancelToken>& cancel) {
   const SpeechRules rules{threshold, padding, min_silence, min_speech};
   rules.validate();
   const Control control = make_control(cancel, std::nullopt);
-  BufferPcm samples(pcm, sample_rate, channels, control.cancel, control.poll);
+  BufferPcm samples(pcm, control.cancel, control.poll);
   const py::gil_scoped_release no_gil;
   std::vector<std::pair<double, double>> pairs;
   for (const Span& span : finder.find(samples.view(), rules, control)) {
@@ -39,7 +39,7 @@ std::vector<std::pair<double, double>> find(const SpeechFinder& finder, const py
 }
 
 std::vector<float> push(SpeechStream& stream, const py::buffer& pcm) {
-  BufferPcm samples(pcm, kSampleRate, 1);
+  BufferPcm samples(pcm);
   return stream.push(samples.view());
 }
 
@@ -51,12 +51,10 @@ void register_spans(py::module_& m) {
       .def(py::init<const std::filesystem::path&>(), py::arg("path"),
            py::call_guard<py::gil_scoped_release>())
       .def("probabilities", &probabilities, py::arg("pcm"), py::kw_only(),
-           py::arg("sample_rate") = kSampleRate, py::arg("channels") = 1,
            py::arg("cancel") = py::none())
       .def("find", &find, py::arg("pcm"), py::kw_only(), py::arg("threshold") = kDefaults.threshold,
            py::arg("padding") = kDefaults.padding, py::arg("min_silence") = kDefaults.min_silence,
-           py::arg("min_speech") = kDefaults.min_speech, py::arg("sample_rate") = kSampleRate,
-           py::arg("channels") = 1, py::arg("cancel") = py::none());
+           py::arg("min_speech") = kDefaults.min_speech, py::arg("cancel") = py::none());
 
   py::class_<SpeechStream>(m, "SpeechStream", py::is_final())
       .def(py::init<const SpeechFinder&>(), py::arg("finder"))

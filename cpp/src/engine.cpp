@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "earwitness/audio.h"
 #include "earwitness/error.h"
 #include "earwitness/runtime.h"
 #include "speech/cpu_network.h"
@@ -41,15 +42,6 @@ void check_length(PcmView pcm) {
   if (pcm.size < kShortest) {
     throw AudioError("the audio is " + std::to_string(pcm.size * 1000 / kSampleRate) +
                      " ms long; at least 100 ms are needed");
-  }
-}
-
-void check_finite(PcmView pcm) {
-  const auto bad = std::find_if(pcm.data, pcm.data + pcm.size,
-                                [](float sample) { return !std::isfinite(sample); });
-  if (bad != pcm.data + pcm.size) {
-    throw AudioError("sample " + std::to_string(bad - pcm.data) +
-                     " is not a finite number; clean the audio first");
   }
 }
 
@@ -176,7 +168,7 @@ Transcript Engine::transcribe(PcmView pcm, const TranscribeOptions& options,
     throw InvalidOption("this model does not know the language \"" + *options.language + "\"");
   }
   check_length(pcm);
-  check_finite(pcm);
+  check_pcm(pcm);
   check_scale(pcm);
 
   Watch watch(control);

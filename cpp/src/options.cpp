@@ -45,7 +45,7 @@ void TranscribeOptions::validate() const {
   check_range("max_initial_timestamp", max_initial_timestamp, 0.0, 30.0);
   check_threads(threads);
   double previous = 0.0;
-  for (const Span& span : spans) {
+  for (const Span& span : spans.value_or(std::vector<Span>{})) {
     if (!std::isfinite(span.start) || !std::isfinite(span.end) || span.start < previous ||
         span.end <= span.start) {
       refuse("spans", "out of order", "ascending, disjoint (start, end) pairs of seconds");

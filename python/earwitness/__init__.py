@@ -6,7 +6,7 @@
     print(transcript.text)
 
     with ew.Engine("tiny.en") as engine:  # loaded once, for many calls and threads
-        for segment in engine.transcribe(pcm).segments:
+        for segment in engine.transcribe("meeting.mp3").segments:
             print(segment.start, segment.text)
 
     client = ew.Client()  # or ew.Together, ew.OpenAI: their calls, on this machine

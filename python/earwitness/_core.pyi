@@ -178,7 +178,7 @@ class TranscribeOptions:
         max_initial_timestamp: float = ...,
         full_windows: bool = ...,
         word_timestamps: bool = ...,
-        spans: Sequence[tuple[float, float]] = ...,
+        spans: Sequence[tuple[float, float]] | None = ...,
         threads: int = ...,
     ) -> None: ...
     @property
@@ -214,7 +214,7 @@ class TranscribeOptions:
     @property
     def word_timestamps(self) -> bool: ...
     @property
-    def spans(self) -> list[tuple[float, float]]: ...
+    def spans(self) -> list[tuple[float, float]] | None: ...
     @property
     def threads(self) -> int: ...
 
@@ -251,8 +251,6 @@ class Engine:
         pcm: Buffer,
         options: TranscribeOptions,
         *,
-        sample_rate: int = ...,
-        channels: int = ...,
         cancel: CancelToken | None = ...,
         on_progress: Callable[[float], object] | None = ...,
         on_segment: Callable[[Segment], object] | None = ...,
@@ -284,7 +282,15 @@ def decode_audio_file(
     cancel: CancelToken | None = ...,
 ) -> Pcm: ...
 def sniff_audio(head: Buffer) -> str: ...
-def read_pcm(pcm: Buffer, *, sample_rate: int = ..., channels: int = ...) -> Pcm: ...
+def as_pcm(
+    samples: Buffer,
+    *,
+    sample_rate: int = ...,
+    channels: int = ...,
+    cancel: CancelToken | None = ...,
+) -> Buffer:
+    """16 kHz mono float32: `samples` itself where it is that, else a `Pcm`."""
+
 def devices() -> list[str]: ...
 def system_info() -> str: ...
 
@@ -354,8 +360,6 @@ class Diarizer:
         num_speakers: int | None = ...,
         hop: float = ...,
         threads: int = ...,
-        sample_rate: int = ...,
-        channels: int = ...,
         cancel: CancelToken | None = ...,
         on_progress: Callable[[float], object] | None = ...,
     ) -> Diarization: ...
@@ -363,8 +367,6 @@ class Diarizer:
         self,
         pcm: Buffer,
         *,
-        sample_rate: int = ...,
-        channels: int = ...,
         cancel: CancelToken | None = ...,
     ) -> list[float]: ...
 
@@ -388,8 +390,6 @@ class SpeechFinder:
         self,
         pcm: Buffer,
         *,
-        sample_rate: int = ...,
-        channels: int = ...,
         cancel: CancelToken | None = ...,
     ) -> list[float]:
         """The probability of speech in each frame of 512 samples at 16 kHz."""
@@ -401,8 +401,6 @@ class SpeechFinder:
         padding: float = ...,
         min_silence: float = ...,
         min_speech: float = ...,
-        sample_rate: int = ...,
-        channels: int = ...,
         cancel: CancelToken | None = ...,
     ) -> list[tuple[float, float]]: ...
 

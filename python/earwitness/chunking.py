@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from earwitness._core import CancelToken
+    from earwitness.spoken import TimedWord
 
 Stretch = tuple[int, int]
 """Start and end in samples."""
@@ -321,17 +322,6 @@ def _side(cut: bool, rules: ChunkRules) -> int:
 
 def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
-
-
-class TimedWord(Protocol):
-    """A word with its time in the recording, in seconds."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def start(self) -> float: ...
-    @property
-    def end(self) -> float: ...
 
 
 SAME_WORD: Final = 0.5

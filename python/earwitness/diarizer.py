@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from functools import cache
 from numbers import Real
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,7 @@ from earwitness import _core
 from earwitness.errors import InvalidOptionError
 from earwitness.options import SAMPLE_RATE, Options
 from earwitness.pcm import samples_of
-from earwitness.shipped import shipped
+from earwitness.shipped import load, once
 from earwitness.speakers import join_words as join_by_overlap
 
 if TYPE_CHECKING:
@@ -35,11 +33,7 @@ class Diarizer:
         Raises:
             ModelError: the file is damaged or of another kind.
         """
-        if path is not None:
-            self._native = _core.Diarizer(path)
-            return
-        with shipped("diarizer.gguf") as weights:
-            self._native = _core.Diarizer(weights)
+        self._native = load(_core.Diarizer, path, "diarizer.gguf")
 
     def diarize(
         self,
@@ -89,7 +83,7 @@ class Diarizer:
         )  # checks them
         if not isinstance(hop, Real):
             raise InvalidOptionError(f"hop must be a number of seconds, not {hop!r:.60}")
-        pcm, encoded = samples_of(audio, cancel)
+        pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
         return self._native.diarize(
             pcm,
             min_speakers=min_speakers,
@@ -97,8 +91,6 @@ class Diarizer:
             num_speakers=num_speakers,
             hop=float(hop),
             threads=threads,
-            sample_rate=SAMPLE_RATE if encoded else sample_rate,
-            channels=1 if encoded else channels,
             cancel=cancel,
             on_progress=on_progress,
         )
@@ -117,27 +109,14 @@ class Diarizer:
             AudioError: the audio cannot be used, or is shorter than 25 ms.
             Cancelled: `cancel` was used.
         """
-        pcm, encoded = samples_of(audio, cancel)
-        return self._native.embed(
-            pcm,
-            sample_rate=SAMPLE_RATE if encoded else sample_rate,
-            channels=1 if encoded else channels,
-            cancel=cancel,
-        )
+        pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
+        return self._native.embed(pcm, cancel=cancel)
 
 
-_loading = threading.Lock()
-
-
-@cache
-def _load() -> Diarizer:
-    return Diarizer()
-
-
+@once
 def shared_diarizer() -> Diarizer:
     """The package's diarizer, loaded on first use and then kept."""
-    with _loading:
-        return _load()
+    return Diarizer()
 
 
 def join_words(words: Sequence[SpokenWord], diarization: DiarizationLike) -> list[int]:

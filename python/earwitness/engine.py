@@ -9,23 +9,23 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from earwitness import _core
+from earwitness.closing import Closing
 from earwitness.errors import InvalidOptionError
 from earwitness.options import SAMPLE_RATE, Options
 from earwitness.pcm import samples_of
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer, Self, Unpack
+    from typing_extensions import Buffer, Unpack
 
     from earwitness.options import OptionValues
     from earwitness.pcm import AudioInput
     from earwitness.speakers import DiarizationLike, DiarizerLike
 
 
-class Engine:
+class Engine(Closing):
     """A model, loaded once, that transcribes for any number of threads at once.
 
     Use it as a context manager, or call `close()`, to free the memory at a known moment.
@@ -92,9 +92,12 @@ class Engine:
                 "model cannot be changed for one call of an engine; make another Engine for it"
             )
         chosen = (options or Options()).replace(**overrides)
-        pcm, encoded = samples_of(audio, chosen.cancel)
-        if encoded:
-            chosen = chosen.replace(sample_rate=SAMPLE_RATE, channels=1)
+        pcm = samples_of(
+            audio,
+            sample_rate=chosen.sample_rate,
+            channels=chosen.channels,
+            cancel=chosen.cancel,
+        )
         if not chosen.diarize:
             return self._transcribe(pcm, chosen)
         with diarizing(pcm, chosen) as speakers:
@@ -105,13 +108,11 @@ class Engine:
         return _core.attribute(transcript, diarization)
 
     def _transcribe(self, pcm: Buffer, chosen: Options) -> _core.Transcript:
-        if chosen.vad and not chosen.spans:
-            chosen = chosen.replace(spans=_speech(pcm, chosen))
+        if chosen.vad and chosen.spans is None:
+            chosen = chosen.replace(spans=_speech(pcm, chosen.cancel))
         return self._native.transcribe(
             pcm,
             chosen.native(),
-            sample_rate=chosen.sample_rate,
-            channels=chosen.channels,
             cancel=chosen.cancel,
             on_progress=chosen.on_progress,
             on_segment=chosen.on_segment,
@@ -151,17 +152,6 @@ class Engine:
         """The device that computes."""
         return self._native.device
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"on {self.device}"
         return f"<earwitness.Engine {self._name!r} {state}>"
@@ -194,22 +184,12 @@ def _resolve(model: str | os.PathLike[str]) -> Path:
     return models.resolve(model)
 
 
-# A stretch beyond any recording's end; no spans at all would stand for the whole of it.
-_NOTHING: Final = ((1e9, 1e9 + 1.0),)
-
-
-def _speech(pcm: Buffer, options: Options) -> tuple[tuple[float, float], ...]:
+def _speech(pcm: Buffer, cancel: _core.CancelToken | None) -> tuple[tuple[float, float], ...]:
     """The stretches of a recording to hear: those with speech."""
     from earwitness.chunking import regions
     from earwitness.spans import shared_finder
 
-    spans = shared_finder().find(
-        pcm,
-        sample_rate=options.sample_rate,
-        channels=options.channels,
-        cancel=options.cancel,
-    )
-    return regions(spans) or _NOTHING
+    return regions(shared_finder().find(pcm, cancel=cancel))
 
 
 @contextmanager
@@ -219,7 +199,7 @@ def diarizing(
     """Finds the speakers of `pcm` beside what the block does; stopped when the block ends.
 
     Args:
-        pcm: samples as `options` describe them.
+        pcm: 16 kHz mono samples.
         options: `diarize` must be set; the bounds, threads and token are used.
         diarizer: None = the one in the package.
     """
@@ -232,8 +212,6 @@ def diarizing(
     # What a diarizer of the caller's own need not know of.
     if options.num_speakers is not None:
         settings["num_speakers"] = options.num_speakers
-    if (options.sample_rate, options.channels) != (SAMPLE_RATE, 1):
-        settings.update(sample_rate=options.sample_rate, channels=options.channels)
     with ThreadPoolExecutor(1, "earwitness-diarizer") as executor:
         speakers = executor.submit(
             diarizer.diarize,

@@ -43,7 +43,7 @@ class OptionValues(TypedDict, total=False):
     full_windows: bool
     word_timestamps: bool
     vad: bool
-    spans: Sequence[tuple[float, float]]
+    spans: Sequence[tuple[float, float]] | None
     diarize: bool
     min_speakers: int | None
     max_speakers: int | None
@@ -116,7 +116,9 @@ class Options:
     compression_ratio_threshold: float | None = 2.4
     """A window whose text is so many times as long as it is deflated is decoded again.
 
-    Repetition loops deflate well. None = never. [OpenAI]
+    Repetition loops deflate well. None = never. [OpenAI] Where the text repeats itself at every
+    temperature, by this threshold or the entropy's, each loop in it is cut to its first run, and
+    the window is dropped if what is left passes twice this threshold.
     """
 
     no_speech_threshold: float | None = 0.6
@@ -156,10 +158,10 @@ class Options:
     In silence, noise and music Whisper writes words that nobody said. Of no effect with `spans`.
     """
 
-    spans: tuple[tuple[float, float], ...] = ()
+    spans: tuple[tuple[float, float], ...] | None = None
     """The stretches to transcribe as (start, end) in seconds, in order and disjoint.
 
-    Empty = all of it; any sequence of pairs is accepted and kept as a tuple.
+    None = all of it; any sequence of pairs is accepted and kept as a tuple.
     """
 
     diarize: bool = False
@@ -314,7 +316,9 @@ def _describe(value: object) -> str:
     return f"{value!r:.60} ({type(value).__name__})"
 
 
-def _pairs(spans: object) -> tuple[tuple[float, float], ...]:
+def _pairs(spans: object) -> tuple[tuple[float, float], ...] | None:
+    if spans is None:
+        return None
     wanted = "spans must be a sequence of (start, end) pairs in seconds"
     try:
         pairs = [tuple(span) for span in spans]  # type: ignore[attr-defined]

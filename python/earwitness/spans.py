@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from earwitness import _core
 from earwitness.options import SAMPLE_RATE
 from earwitness.pcm import samples_of
-from earwitness.shipped import shipped
+from earwitness.shipped import load, once
 
 if TYPE_CHECKING:
     import os
@@ -35,11 +33,7 @@ class SpeechFinder:
         Raises:
             ModelError: the file is damaged or of another kind.
         """
-        if path is not None:
-            self._native = _core.SpeechFinder(path)
-            return
-        with shipped("silero-vad.bin") as weights:
-            self._native = _core.SpeechFinder(weights)
+        self._native = load(_core.SpeechFinder, path, "silero-vad.bin")
 
     def find(
         self,
@@ -74,15 +68,13 @@ class SpeechFinder:
             InvalidOptionError: a number is out of range.
             Cancelled: `cancel` was used.
         """
-        pcm, encoded = samples_of(audio, cancel)
+        pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
         return self._native.find(
             pcm,
             threshold=threshold,
             padding=padding,
             min_silence=min_silence,
             min_speech=min_speech,
-            sample_rate=SAMPLE_RATE if encoded else sample_rate,
-            channels=1 if encoded else channels,
             cancel=cancel,
         )
 
@@ -95,13 +87,8 @@ class SpeechFinder:
         cancel: _core.CancelToken | None = None,
     ) -> list[float]:
         """The probability of speech of each frame of `FRAME` samples; raises as `find`."""
-        pcm, encoded = samples_of(audio, cancel)
-        return self._native.probabilities(
-            pcm,
-            sample_rate=SAMPLE_RATE if encoded else sample_rate,
-            channels=1 if encoded else channels,
-            cancel=cancel,
-        )
+        pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
+        return self._native.probabilities(pcm, cancel=cancel)
 
     def stream(self) -> SpeechStream:
         """For audio that is still coming in."""
@@ -132,15 +119,7 @@ class SpeechStream:
         self._native.reset()
 
 
-_loading = threading.Lock()
-
-
-@cache
-def _load() -> SpeechFinder:
-    return SpeechFinder()
-
-
+@once
 def shared_finder() -> SpeechFinder:
     """The package's speech finder, loaded on first use and then kept."""
-    with _loading:
-        return _load()
+    return SpeechFinder()

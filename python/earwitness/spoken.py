@@ -24,8 +24,8 @@ class TokenLike(Protocol):
     def logprob(self) -> float: ...
 
 
-class WordLike(Protocol):
-    """See `earwitness.Word`."""
+class TimedWord(Protocol):
+    """A word with its time in the recording, in seconds."""
 
     @property
     def text(self) -> str: ...
@@ -33,6 +33,11 @@ class WordLike(Protocol):
     def start(self) -> float: ...
     @property
     def end(self) -> float: ...
+
+
+class WordLike(TimedWord, Protocol):
+    """See `earwitness.Word`."""
+
     @property
     def confidence(self) -> float: ...
 

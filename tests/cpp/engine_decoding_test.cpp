@@ -32,6 +32,20 @@ TEST(fallback_sampling_is_the_same_in_every_run) {
   CHECK(accepted.segments.front().temperature == 0.0F);
 }
 
+TEST(text_that_repeats_itself_at_every_temperature_is_dropped) {
+  TranscribeOptions options = plain();
+  options.temperature_increment = 0.5;
+  options.logprob_threshold.reset();
+  const std::vector<float> pcm = sound(2.5);
+  CHECK(!english()(pcm, options).segments.empty());
+  options.compression_ratio_threshold = 0.01;  // which any text passes
+  std::vector<double> progress;
+  Control control;
+  control.on_progress = [&](double p) { progress.push_back(p); };
+  CHECK(english()(pcm, options, control).segments.empty());
+  CHECK(progress.back() == 1.0);
+}
+
 TEST(candidates_and_beams_are_the_same_in_every_run) {
   synthetic::Spec spec;
   spec.n_text_ctx = 24;
@@ -117,6 +131,18 @@ TEST(spans_are_heard_and_nothing_else) {
   std::fill(other.begin() + static_cast<std::ptrdiff_t>(1.5 * 16000),
             other.begin() + static_cast<std::ptrdiff_t>(2.9 * 16000), 0.0F);
   CHECK(english()(other, options).segments == t.segments);
+}
+
+TEST(without_spans_nothing_is_heard) {
+  TranscribeOptions options = plain();
+  options.spans.emplace();
+  std::vector<double> progress;
+  Control control;
+  control.on_progress = [&](double p) { progress.push_back(p); };
+  const Transcript t = english()(sound(2.0), options, control);
+  CHECK(t.segments.empty());
+  CHECK_NEAR(t.duration, 2.0, 1e-9);
+  CHECK(progress == std::vector<double>{1.0});
 }
 
 TEST(spans_may_pass_the_end) {

@@ -150,12 +150,13 @@ def test_sniffing(data: Path) -> None:
 
 
 def read(pcm: Any, **options: int) -> Pcm:
-    return np.asarray(_core.read_pcm(pcm, **options))
+    return np.asarray(_core.as_pcm(pcm, **options)).reshape(-1)
 
 
 def test_pcm_is_a_buffer() -> None:
-    samples: Any = tone()
-    pcm = _core.read_pcm(samples)
+    samples: Any = np.round(tone() * 32768).astype(np.int16)
+    pcm = _core.as_pcm(samples)
+    assert isinstance(pcm, _core.Pcm)
     assert len(pcm) == 16000
     assert pcm.duration == 1.0
     view = memoryview(pcm)
@@ -163,11 +164,21 @@ def test_pcm_is_a_buffer() -> None:
     assert view.shape == (16000,)
 
 
-def test_pcm_outlives_its_source() -> None:
-    samples = tone()
-    result = read(samples)
-    samples[:] = 0
-    assert np.array_equal(result, tone())
+def test_samples_are_copied_only_to_be_converted() -> None:
+    samples: Any = tone()
+    assert _core.as_pcm(samples) is samples
+    doubled = np.repeat(samples, 2)
+    converted = read(doubled, channels=2)
+    doubled[:] = 0
+    assert np.array_equal(converted, samples)
+
+
+def test_conversion_can_be_stopped() -> None:
+    token = _core.CancelToken()
+    token.cancel()
+    samples: Any = tone()
+    with pytest.raises(errors.Cancelled):
+        _core.as_pcm(samples, sample_rate=8000, cancel=token)
 
 
 def test_buffers_of_every_make() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -69,6 +70,24 @@ def test_spellings_of_openai_whisper(listener: Listener, out: Path) -> None:
         earwitness.Options(word_timestamps=True, prompt="some_text", temperature_increment=0.5)
     ]
     assert (out / "a_b.vtt").exists()
+
+
+def test_subtitles_are_cut_between_words_within_the_limits(
+    listener: Listener, out: Path, capsys: Captured
+) -> None:
+    flags = ["--max-line-width", 8, "--max_line_count", 1, "--max-cue", 3, "--min-cue", 0.5]
+    assert run("a.wav", "-f", "srt,verbose_json,vtt", "-o", out, *flags, "--cue-gap", "0.1") == 0
+    assert listener.options == [earwitness.Options(word_timestamps=True)]
+    # The stand-in times no words, so that it stays one cue.
+    lines = (out / "a.srt").read_text().splitlines()
+    assert lines[2:5] == ["This is", "a.wav.", ""]
+    assert json.loads((out / "a.verbose.json").read_text()).keys().isdisjoint({"words"})
+    with pytest.raises(SystemExit):
+        run("a.wav", "--max-cue", 3)
+    assert "--max-cue is about srt and vtt" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("a.wav", "-f", "srt", "--max-line-count", 0)
+    assert "lines must be a whole number" in capsys.readouterr().err
 
 
 def test_names_after_two_dashes_are_left_alone(listener: Listener, capsys: Captured) -> None:

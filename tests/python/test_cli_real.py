@@ -10,6 +10,7 @@ import wave
 from pathlib import Path
 
 import pytest
+import srt
 from earwitness import demo
 from earwitness.cli import main
 from standins import word_errors
@@ -64,6 +65,22 @@ def test_the_whole_command(tiny_en: Path, recording: Path, out: Path) -> None:
     document = json.loads((out / "jfk.verbose.json").read_text("utf-8"))
     assert len(document["words"]) == 22
     assert "Traceback" not in done.stderr
+
+
+def test_subtitles_keep_the_usual_limits(tiny_en: Path, tmp_path: Path, capsys: Captured) -> None:
+    path = tmp_path / "call.flac"
+    path.write_bytes(demo.conversation())
+    for flags, columns, lines, longest in (
+        ([], 42, 2, 7.0),
+        (["--max-line-width", "24", "--max-line-count", "1", "--max-cue", "3"], 24, 1, 3.0),
+    ):
+        assert main(["transcribe", str(path), "-m", str(tiny_en), "-f", "srt", *flags]) == 0
+        cues = list(srt.parse(capsys.readouterr().out, ignore_errors=False))
+        assert len(cues) > 5
+        for cue in cues:
+            assert (cue.end - cue.start).total_seconds() <= longest
+            assert cue.content.count("\n") < lines
+            assert max(map(len, cue.content.split("\n"))) <= columns
 
 
 def test_audio_from_a_pipe(tiny_en: Path, recording: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from earwitness import BadRequestError, Client, demo
 from earwitness.client import parameters
+from earwitness.formats import Layout
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("hotwords", {"hotwords": [1]}),
     ("stream", {"stream": "perhaps"}),
     ("stream", {"stream": True, "response_format": "srt"}),
+    ("layout", {"layout": 42, "response_format": "srt"}),
+    ("layout", {"layout": Layout(lines=1), "response_format": "verbose_json"}),
     ("timeout", {"timeout": 0}),
     ("timeout", {"timeout": "soon"}),
     ("threads", {"threads": -1}),

@@ -108,6 +108,12 @@ def test_spans_leave_the_rest_out(engine: earwitness.Engine, jfk: Pcm) -> None:
     assert all(segment.start >= 7.5 for segment in transcript.segments)
 
 
+@pytest.mark.parametrize("vad", [False, True])
+def test_no_spans_are_nothing_to_hear(vad: bool, engine: earwitness.Engine, jfk: Pcm) -> None:
+    transcript = engine.transcribe(jfk, spans=[], vad=vad)
+    assert (transcript.text, transcript.segments, transcript.duration) == ("", [], 11.0)
+
+
 def test_beams_hear_the_words_too(engine: earwitness.Engine, jfk: Pcm) -> None:
     assert spoken(engine.transcribe(jfk, beam_size=5)) == 0
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from earwitness import InvalidOptionError
@@ -228,6 +229,28 @@ def test_limits_of_cues_can_be_set(words: list[str], step: float) -> None:
     made = list(cues(Transcript([segment]), layout))
     assert all(len(cue.lines) == 1 and width(cue.lines[0]) <= 20 for cue in made)
     assert all(cue.end - cue.start <= 3001 for cue in made)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("line_width", 0), ("line_width", 2.5), ("lines", 0), ("lines", True)),
+        *(("longest", 0), ("longest", math.inf), ("longest", "7"), ("shortest", -1)),
+        *(("shortest", 8), ("gap", -0.1), ("gap", math.nan)),
+    ],
+)
+def test_limits_that_leave_no_room_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(InvalidOptionError, match=f"^{name} "):
+        Layout(**{name: value})
+
+
+def test_limits_go_through_render() -> None:
+    transcript = Transcript([segment_of_words(" one two three four five six", 0.0, 0.5)])
+    narrow = Layout(line_width=5, lines=1, gap=0.0)
+    for name, writer in (("srt", to_srt), ("vtt", to_vtt)):
+        assert render(transcript, name, narrow) == writer(transcript, narrow)
+        assert len(render(transcript, name, narrow)) > len(render(transcript, name))
+    assert render(transcript, "tsv", narrow) == render(transcript, "tsv")
 
 
 def test_short_cues_stay_to_be_read_unless_the_next_is_due() -> None:

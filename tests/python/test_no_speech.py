@@ -12,9 +12,10 @@ import earwitness
 import numpy as np
 import numpy.typing as npt
 import pytest
-from earwitness import Client, SpeechFinder
+from earwitness import Client, SpeechFinder, demo
 from earwitness.answers import compression_ratio
 from earwitness.cli import main
+from standins import word_errors
 
 Pcm = npt.NDArray[np.float32]
 RATE = 16000
@@ -185,18 +186,42 @@ def test_the_detector_can_be_stopped_and_refuses_what_is_no_audio(jfk: Pcm, tmp_
 
 
 def test_a_ratio_above_the_threshold_is_decoded_again(engine: earwitness.Engine, jfk: Pcm) -> None:
-    # What was said is decoded at 0; told that it repeats itself, the engine tries them all.
-    plain = engine.transcribe(jfk, temperature_increment=0.5, best_of=1)
+    # What was said is decoded at 0. Told that it repeats itself, the engine tries them all, and
+    # where none helps gives nothing.
+    plain = engine.transcribe(jfk)
     ratio = compression_ratio(plain.text)
     assert {segment.temperature for segment in plain.segments} == {0.0}
-    again = engine.transcribe(
-        jfk,
-        temperature_increment=0.5,
-        best_of=1,
-        vad=False,
-        compression_ratio_threshold=0.5,
-        entropy_threshold=None,
-    )
-    assert {segment.temperature for segment in again.segments} == {1.0}
+    settings: Any = {"temperature_increment": 0.5, "best_of": 1, "vad": False}
+    again = engine.transcribe(jfk, compression_ratio_threshold=0.5, **settings)
+    assert again.segments == []
     below = engine.transcribe(jfk, vad=False, compression_ratio_threshold=ratio + 0.2)
     assert {segment.temperature for segment in below.segments} == {0.0}
+
+
+@pytest.mark.parametrize(("start", "end"), [(8.3, 9.2), (9.9, 10.6)])
+def test_a_loop_is_cut_to_its_first_run(
+    start: float, end: float, engine: earwitness.Engine, jfk: Pcm
+) -> None:
+    """A few words of real speech again and again, which the decoder repeats without an end."""
+    words = np.concatenate([jfk[int(start * RATE) : int(end * RATE)], np.zeros(1600, np.float32)])
+    samples = np.tile(words, 20)
+    endless = engine.transcribe(samples, compression_ratio_threshold=None, entropy_threshold=None)
+    assert compression_ratio(endless.text) > 10
+    heard = engine.transcribe(samples, word_timestamps=True)
+    assert heard.text
+    assert endless.text.startswith(heard.text)
+    assert compression_ratio(heard.text) < 2.4
+    assert "".join(word.text for word in heard.words).strip() == heard.text
+    record = Client(model="tiny.en").audio.transcriptions.create(
+        file=encoded(samples), response_format="verbose_json"
+    )
+    assert record.text
+    assert compression_ratio(record.text) < 2.4
+
+
+def test_what_is_said_twice_is_written_twice(engine: earwitness.Engine, jfk: Pcm) -> None:
+    """In one window, where the text's ratio passes the threshold."""
+    twice = np.concatenate([jfk, jfk])
+    plain = engine.transcribe(twice, vad=False, temperature_increment=0)  # so no attempt is left
+    assert compression_ratio(plain.text) > 2.4
+    assert word_errors(f"{demo.SPOKEN} {demo.SPOKEN}", plain.text) == 0

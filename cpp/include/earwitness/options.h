@@ -42,7 +42,8 @@ struct TranscribeOptions {
   std::optional<double> entropy_threshold = 2.4;
 
   // A window whose text deflates to less than one in so many parts repeats itself and is decoded
-  // again. [OpenAI]
+  // again. [OpenAI] Where text repeats itself at every temperature, by this or the entropy, loops
+  // in it are cut to their first run, and it is dropped if what is left passes twice the ratio.
   std::optional<double> compression_ratio_threshold = 2.4;
 
   // A window with a higher no-speech probability that also fails logprob_threshold is silence.
@@ -66,8 +67,8 @@ struct TranscribeOptions {
   // Give each word its time.
   bool word_timestamps = false;
 
-  // The stretches to transcribe, in order and disjoint; empty = all of it.
-  std::vector<Span> spans;
+  // The stretches to transcribe, in order and disjoint; unset = all of it, none = nothing.
+  std::optional<std::vector<Span>> spans;
 
   // Threads for this call; 0 = as many as the machine has cores, 4 at most.
   int threads = 0;

@@ -315,7 +315,7 @@ void decode_mpeg(Source& source, PcmSink& sink) {
         continue;
       }
     }
-    std::size_t frames = static_cast<std::size_t>(decoded);
+    auto frames = static_cast<std::size_t>(decoded);
     if (decoded == 0) {
       // A damaged frame: silence in its place keeps the times of what follows right.
       const bool full = info.layer == 2 || (info.layer == 3 && info.sample_rate >= 32000);

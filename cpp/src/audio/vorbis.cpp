@@ -31,7 +31,7 @@
 #elif defined(_MSC_VER)
 #pragma warning(push, 0)
 #endif
-#include "stb_vorbis.c"
+#include "stb_vorbis.c"  // NOLINT(bugprone-suspicious-include): a library of one file
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #pragma GCC visibility pop

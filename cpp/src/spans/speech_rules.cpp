@@ -35,7 +35,7 @@ std::vector<Span> speech_spans(std::span<const float> probabilities, double dura
   double start = 0.0;
   double quiet_since = -1.0;  // negative: it is not quiet
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
-    const double p = static_cast<double>(probabilities[i]);
+    const auto p = static_cast<double>(probabilities[i]);
     const double at = static_cast<double>(i) * kFrame;
     if (p >= rules.threshold) {
       quiet_since = -1.0;

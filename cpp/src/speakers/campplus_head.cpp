@@ -30,7 +30,7 @@ struct Plane {
 };
 
 Plane make_plane(FloatBuffer& buffer, int frames, int bands, int channels) {
-  const std::size_t row = static_cast<std::size_t>((bands + 2) * channels);
+  const auto row = static_cast<std::size_t>((bands + 2) * channels);
   const auto last = static_cast<std::size_t>(frames + 1);
   buffer.resize((last + 1) * row);
   float* p = buffer.data();

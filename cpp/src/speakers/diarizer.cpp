@@ -1,9 +1,7 @@
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
+#include "earwitness/audio.h"
 #include "earwitness/diarize.h"
-#include "earwitness/error.h"
 #include "kernels/thread_pool.h"
 #include "runtime/watch.h"
 #include "speakers/clustering.h"
@@ -17,12 +15,6 @@ namespace earwitness {
 namespace {
 
 constexpr double kListening = 0.97;  // share of the time that the networks take
-
-void check_samples(PcmView pcm) {
-  if (!std::all_of(pcm.data, pcm.data + pcm.size, [](float x) { return std::isfinite(x); })) {
-    throw AudioError("the audio holds a sample that is not a finite number");
-  }
-}
 
 speakers::SpeakerBounds bounds(const DiarizeOptions& options) {
   if (options.num_speakers > 0) return {options.num_speakers, options.num_speakers};
@@ -44,7 +36,7 @@ Diarizer::~Diarizer() = default;
 Diarization Diarizer::diarize(PcmView pcm, const DiarizeOptions& options,
                               const Control& control) const {
   options.validate();
-  check_samples(pcm);
+  if (pcm.size > 0) check_pcm(pcm);  // in no audio there is nobody
   Watch watch(control);
   watch.check();
   kernels::ThreadPool pool(options.resolved_threads());

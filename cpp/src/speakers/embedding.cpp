@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "earwitness/audio.h"
 #include "earwitness/error.h"
 #include "kernels/gemm.h"
 #include "speakers/campplus.h"
@@ -110,9 +111,7 @@ Embedding Embedder::pool(const float* features, const float* weights, int frames
 Embedding Embedder::embed(PcmView pcm, kernels::ThreadPool& pool, const CancelToken& cancel) {
   const int frames = Fbank::frames(pcm.size);
   if (frames < 1) throw AudioError("a voice needs at least 25 ms of audio; pass some seconds");
-  if (!std::all_of(pcm.data, pcm.data + pcm.size, [](float x) { return std::isfinite(x); })) {
-    throw AudioError("the audio holds a sample that is not a finite number");
-  }
+  check_pcm(pcm);
   const int pieces = (frames + kMaxFrames - 1) / kMaxFrames;
   std::vector<float> fbank;
   std::vector<float> features;

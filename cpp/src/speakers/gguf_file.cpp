@@ -25,7 +25,7 @@ std::size_t padded(std::size_t n) { return (n + kAlignment - 1) / kAlignment * k
 
 // CRC-32 as in zlib and IEEE 802.3 (reflected, polynomial 0x04C11DB7), four bytes at a time.
 std::uint32_t crc32(const unsigned char* data, std::size_t size) {
-  static const auto table = [] {
+  static const auto kTable = [] {
     std::array<std::array<std::uint32_t, 256>, 4> t{};
     for (std::uint32_t i = 0; i < 256; ++i) {
       std::uint32_t c = i;
@@ -45,10 +45,10 @@ std::uint32_t crc32(const unsigned char* data, std::size_t size) {
     crc ^= static_cast<std::uint32_t>(data[i]) | static_cast<std::uint32_t>(data[i + 1]) << 8 |
            static_cast<std::uint32_t>(data[i + 2]) << 16 |
            static_cast<std::uint32_t>(data[i + 3]) << 24;
-    crc = table[3][crc & 0xFFU] ^ table[2][(crc >> 8) & 0xFFU] ^ table[1][(crc >> 16) & 0xFFU] ^
-          table[0][crc >> 24];
+    crc = kTable[3][crc & 0xFFU] ^ kTable[2][(crc >> 8) & 0xFFU] ^ kTable[1][(crc >> 16) & 0xFFU] ^
+          kTable[0][crc >> 24];
   }
-  for (; i < size; ++i) crc = (crc >> 8) ^ table[0][(crc ^ data[i]) & 0xFFU];
+  for (; i < size; ++i) crc = (crc >> 8) ^ kTable[0][(crc ^ data[i]) & 0xFFU];
   return ~crc;
 }
 

@@ -15,7 +15,6 @@ namespace {
 
 using W = SegmentationWeights;
 
-constexpr int kFrames = Segmentation::kFrames;
 constexpr int kClasses = Segmentation::kClasses;
 constexpr int kLstmOutput = 2 * W::kHidden;
 constexpr float kNegativeSlope = 0.01F;  // of torch's leaky ReLU
@@ -55,7 +54,8 @@ struct Segmentation::Impl {
   void divide(int count, int threads);
   void front_end(const float* const* windows, kernels::ThreadPool& pool, const CancelToken& cancel);
   void recurrent_layers(kernels::ThreadPool& pool, const CancelToken& cancel);
-  void classify(Group& group, float* out, kernels::ThreadPool& pool, const CancelToken& cancel);
+  void classify(Group& group, float* out, kernels::ThreadPool& pool,
+                const CancelToken& cancel) const;
   void run(const float* const* windows, int count, float* out, kernels::ThreadPool& pool,
            const CancelToken& cancel);
 };
@@ -105,7 +105,7 @@ void Segmentation::Impl::recurrent_layers(kernels::ThreadPool& pool, const Cance
 }
 
 void Segmentation::Impl::classify(Group& group, float* out, kernels::ThreadPool& pool,
-                                  const CancelToken& cancel) {
+                                  const CancelToken& cancel) const {
   const int rows = kFrames * group.count;
   const kernels::Epilogue leaky{.negative_slope = kNegativeSlope};
   float* a = group.input.data();

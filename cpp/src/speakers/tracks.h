@@ -23,7 +23,7 @@ class TrackLabeller {
   TrackLabeller(const Evidence& evidence, const std::vector<VoiceVector>& centroids);
 
   // Windows must be asked for in order.
-  void label(std::size_t window, WindowTracks& out);
+  void label(std::size_t index, WindowTracks& out);
 
   // How likely a voice is each speaker's, judged by its cosines with them.
   static std::vector<float> posterior(const float* cosines, std::size_t speakers);

@@ -187,7 +187,7 @@ Tally tally(std::string_view text) {
 std::size_t table_bits(const Lengths& literals, const Lengths& distances) {
   Lengths all;
   for (const auto& [lengths, fewest] : {std::pair{&literals, 257}, std::pair{&distances, 1}}) {
-    std::ptrdiff_t used = static_cast<std::ptrdiff_t>(lengths->size());
+    auto used = static_cast<std::ptrdiff_t>(lengths->size());
     while (used > fewest && (*lengths)[static_cast<std::size_t>(used - 1)] == 0) --used;
     all.insert(all.end(), lengths->begin(), lengths->begin() + used);
   }

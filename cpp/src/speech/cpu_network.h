@@ -50,7 +50,7 @@ class CpuNetwork final : public Network {
   void reserve_positions(int n);
   void convolve(const WindowMel& mel, Watch& watch);
   kernels::Positions positions() const { return {n_positions_, silence_weights_}; }
-  void encode_block(std::size_t block, Watch& watch);
+  void encode_block(std::size_t index, Watch& watch);
   void finish_rows(const CpuEncoderBlock& block, int first, int rows, int worker);
   void project_cross(Window& window, Watch& watch);
   Window& window_of(int slot);

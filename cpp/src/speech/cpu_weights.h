@@ -46,7 +46,7 @@ class CpuWeights {
  public:
   // Reads and packs the tensors of a checked file. kInteger is the fast and small one, kHalf what
   // Whisper's weights are published in.
-  CpuWeights(const ModelFile& file, kernels::PackedMatrix::Precision precision);
+  CpuWeights(const ModelFile& file, kernels::PackedMatrix::Precision wanted);
 
   const Hyperparameters hparams;
   const kernels::PackedMatrix::Precision precision;

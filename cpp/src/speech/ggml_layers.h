@@ -26,7 +26,8 @@ inline ggml_tensor* mlp(ggml_context* g, const Mlp& w, ggml_tensor* x) {
 }
 
 inline float attention_scale(int n_state, int n_head) {
-  return 1.0F / std::sqrt(static_cast<float>(n_state / n_head));
+  const int head_size = n_state / n_head;
+  return 1.0F / std::sqrt(static_cast<float>(head_size));
 }
 
 }  // namespace earwitness::speech

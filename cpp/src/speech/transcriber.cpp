@@ -5,6 +5,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "speech/compression.h"
+#include "speech/loops.h"
 #include "speech/pointing.h"
 #include "speech/word_edges.h"
 #include "speech/words.h"
@@ -21,6 +23,9 @@ constexpr float kSilencePeak = 5e-4F;
 
 // Above this temperature text is too wild to prompt the next window (openai-whisper).
 constexpr float kHottestHistory = 0.5F;
+
+// A sentence that is said twice deflates to about half, and is no loop.
+constexpr double kSaidTwice = 2.0;
 
 class Stopwatch {
  public:
@@ -79,8 +84,8 @@ Transcriber::Transcriber(Network& network, const Vocabulary& vocabulary, const M
 Transcript Transcriber::run() {
   {
     const Stopwatch total(transcript_.timings.total);
-    std::vector<Span> spans = options_.spans;
-    if (spans.empty()) spans.push_back({0.0, pcm_.duration()});
+    const std::vector<Span> spans =
+        options_.spans.value_or(std::vector<Span>{{0.0, pcm_.duration()}});
     std::vector<Stretch> all;
     for (const Span& span : spans) {
       all.push_back({to_samples(span.start, pcm_.size), to_samples(span.end, pcm_.size), {}});
@@ -181,7 +186,8 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
     window.stretch->at += window.n_samples;
     return;
   }
-  const WindowSegments cut = cut_segments(decoded.tokens, vocabulary_, length);
+  WindowSegments cut = cut_segments(decoded.tokens, vocabulary_, length);
+  if (decoded.repeats) cut_loops(cut, decoded);
   const std::size_t done =
       std::clamp(to_samples(cut.next, window.n_samples), kShortest, window.n_samples);
   std::vector<Segment> segments = segments_of(cut, decoded, window.begin);
@@ -194,6 +200,34 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
       for (std::size_t i : segment.text) history_.push_back(decoded.tokens[i]);
     }
   }
+}
+
+// What no temperature could keep from repeating itself: its loops are left out, and all of it where
+// that is not enough. The audio is done with all the same.
+void Transcriber::cut_loops(WindowSegments& cut, const DecodedWindow& window) const {
+  std::vector<std::string> text;
+  std::vector<std::size_t> places;
+  for (const TokenSegment& segment : cut.segments) {
+    for (std::size_t i : segment.text) {
+      text.push_back(vocabulary_.text(window.tokens[i]));
+      places.push_back(i);
+    }
+  }
+  std::string rest;
+  std::vector<std::size_t> kept;  // indices into the window's tokens, in order
+  for (std::size_t i : without_loops(text)) {
+    rest += text[i];
+    kept.push_back(places[i]);
+  }
+  if (options_.compression_ratio_threshold &&
+      compression_ratio(rest) > kSaidTwice * *options_.compression_ratio_threshold) {
+    kept.clear();
+  }
+  for (TokenSegment& segment : cut.segments) {
+    std::erase_if(segment.text,
+                  [&](std::size_t i) { return !std::binary_search(kept.begin(), kept.end(), i); });
+  }
+  std::erase_if(cut.segments, [](const TokenSegment& segment) { return segment.text.empty(); });
 }
 
 // With a margin of silence, in which the model sees that the speech has ended.

@@ -217,10 +217,14 @@ std::vector<DecodedWindow> WindowDecoder::decode_at(float temperature,
     const auto after = logits.subspan((2 * i + 1) * n_vocab, n_vocab);
     last.insert(last.end(), after.begin(), after.end());
   }
-  const auto keep = [](DecodedWindow& window, Hypothesis& hypothesis) {
+  const auto keep = [&](DecodedWindow& window, Hypothesis& hypothesis) {
     window.avg_logprob = hypothesis.mean();
     window.tokens = std::move(hypothesis.tokens);
     window.logprobs = std::move(hypothesis.logprobs);
+    std::vector<TokenId> text;
+    std::copy_if(window.tokens.begin(), window.tokens.end(), std::back_inserter(text),
+                 [&](TokenId id) { return vocabulary_.is_text(id); });
+    window.repeats = repeats(text);
   };
   Starts starts;
   for (std::size_t i = 0; i < windows.size(); ++i) {
@@ -243,21 +247,21 @@ std::vector<DecodedWindow> WindowDecoder::decode_at(float temperature,
   return decoded;
 }
 
-bool WindowDecoder::fails_thresholds(const DecodedWindow& window) const {
-  std::vector<TokenId> text;
-  std::copy_if(window.tokens.begin(), window.tokens.end(), std::back_inserter(text),
-               [&](TokenId id) { return vocabulary_.is_text(id); });
+bool WindowDecoder::repeats(std::span<const TokenId> text) const {
   std::string written;
   for (TokenId id : text) written += vocabulary_.text(id);
-  const bool repeats = (options_.entropy_threshold && text.size() > kEntropyTokens &&
-                        tail_entropy(text) < *options_.entropy_threshold) ||
-                       (options_.compression_ratio_threshold &&
-                        compression_ratio(written) > *options_.compression_ratio_threshold);
+  return (options_.entropy_threshold && text.size() > kEntropyTokens &&
+          tail_entropy(text) < *options_.entropy_threshold) ||
+         (options_.compression_ratio_threshold &&
+          compression_ratio(written) > *options_.compression_ratio_threshold);
+}
+
+bool WindowDecoder::is_unlikely(const DecodedWindow& window) const {
   const bool unlikely =
       options_.logprob_threshold && window.avg_logprob < *options_.logprob_threshold;
   const bool silent =
       options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold;
-  return repeats || (unlikely && !silent);
+  return unlikely && !silent;
 }
 
 std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode> windows,
@@ -278,12 +282,17 @@ std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode>
           ? static_cast<int>((1.0 - options_.temperature) / options_.temperature_increment + 1e-6)
           : 0;
   std::vector<DecodedWindow> decoded = decode_at(initial_temperature(), windows, prompt, 0, watch);
+  const auto good = [&](const DecodedWindow& window) {
+    return !window.repeats && !is_unlikely(window);
+  };
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    for (int step = 1; step <= steps && fails_thresholds(decoded[i]); ++step) {
+    for (int step = 1; step <= steps && !good(decoded[i]); ++step) {
       const double temperature = options_.temperature + step * options_.temperature_increment;
-      decoded[i] = decode_at(static_cast<float>(temperature), windows.subspan(i, 1), prompt,
-                             static_cast<unsigned>(step), watch)
-                       .front();
+      DecodedWindow again =
+          std::move(decode_at(static_cast<float>(temperature), windows.subspan(i, 1), prompt,
+                              static_cast<unsigned>(step), watch)
+                        .front());
+      if (!again.repeats) decoded[i] = std::move(again);
     }
   }
   return decoded;

@@ -16,6 +16,7 @@ struct DecodedWindow {
   float avg_logprob = 0.0F;     // over the tokens and the end of text
   float no_speech_prob = 0.0F;
   float temperature = 0.0F;
+  bool repeats = false;  // a repetition loop is in it
 };
 
 // An encoded window that is to be decoded.
@@ -32,7 +33,8 @@ class WindowDecoder {
   // all of them. A window's tokens do not depend on those beside it.
   bool takes_many() const { return options_.temperature == 0.0 && options_.beam_size == 1; }
 
-  // Decodes at rising temperatures until the thresholds hold. `previous` is the text before the
+  // Decodes at rising temperatures until the thresholds hold; if they never do, gives the last
+  // attempt that does not repeat itself, else the coolest. `previous` is the text before the
   // windows; `start` the start of transcript with language and task.
   std::vector<DecodedWindow> decode(std::span<const WindowToDecode> windows,
                                     std::span<const TokenId> previous,
@@ -55,7 +57,8 @@ class WindowDecoder {
   std::vector<Hypothesis> greedy(const Starts& starts, float temperature, unsigned seed,
                                  Watch& watch);
   std::vector<Hypothesis> beam_search(std::span<const float> logits, Watch& watch);
-  bool fails_thresholds(const DecodedWindow& window) const;
+  bool repeats(std::span<const TokenId> text) const;
+  bool is_unlikely(const DecodedWindow& window) const;
 
   Network& network_;
   const Vocabulary& vocabulary_;

@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from earwitness.closing import Closing
 
 
 @contextmanager
@@ -22,7 +20,7 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[float], None]
         yield display.next_file(title)
 
 
-class FilesDisplay:
+class FilesDisplay(Closing):
     """One bar for all files of a command: which one is being worked on, and how far all are.
 
     Of no effect where there is nobody to see it. Use it as a context manager.
@@ -66,14 +64,6 @@ class FilesDisplay:
         if self._bar is not None:
             self._bar.clear()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         if self._bar is not None:
             self._bar.close()

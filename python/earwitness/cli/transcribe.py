@@ -21,7 +21,16 @@ from earwitness.cli.jobs import (
     usage_error,
 )
 from earwitness.errors import AudioError, InvalidOptionError, ModelError
-from earwitness.formats import FORMATS, FORMATS_OF_SPEAKERS, render, to_rttm
+from earwitness.formats import (
+    FORMATS,
+    FORMATS_OF_SPEAKERS,
+    SUBTITLES,
+    Layout,
+    render,
+    to_rttm,
+    to_verbose_json,
+)
+from earwitness.formats.layout import DEFAULT_LAYOUT
 from earwitness.options import Options
 from earwitness.speakers import attribute
 from earwitness.spoken import as_spoken
@@ -80,6 +89,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--device", help="auto, cpu or gpu (default auto)")
     parser.add_argument("--precision", help="int8 or float, on the CPU (default int8)")
     _add_options(parser)
+    _add_layout(parser)
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -186,6 +196,35 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_LAYOUT: Final = {
+    "line_width": ("--max-line-width", int, "columns of a line"),
+    "lines": ("--max-line-count", int, "lines of a cue"),
+    "longest": ("--max-cue", float, "seconds of a cue"),
+    "shortest": ("--min-cue", float, "seconds that a cue stays at least"),
+    "gap": ("--cue-gap", float, "seconds between two cues"),
+}
+
+
+def _add_layout(parser: argparse.ArgumentParser) -> None:
+    """One flag for each limit that subtitles keep to."""
+    for name, (flag, kind, text) in _LAYOUT.items():
+        default = getattr(DEFAULT_LAYOUT, name)
+        parser.add_argument(
+            flag,
+            dest=name,
+            type=kind,
+            metavar="N",
+            help=f"{text}, in srt and vtt (default {default})",
+        )
+
+
+def _layout(args: argparse.Namespace, formats: Sequence[str]) -> Layout:
+    limits = {name: getattr(args, name) for name in _LAYOUT if hasattr(args, name)}
+    if limits and SUBTITLES.keys().isdisjoint(formats):
+        raise InvalidOptionError(f"{_LAYOUT[next(iter(limits))][0]} is about srt and vtt alone")
+    return Layout(**limits)
+
+
 def run(args: argparse.Namespace) -> int:
     usage: argparse.ArgumentParser = args.parser
     quiet = getattr(args, "quiet", False)
@@ -195,6 +234,7 @@ def run(args: argparse.Namespace) -> int:
             **{name: getattr(args, name) for name in _DEFAULTS if hasattr(args, name)}
         )
         formats = _formats(args, options)
+        layout = _layout(args, formats)
         if raw and "-" not in args.files:
             raise InvalidOptionError("--raw is about standard input: it needs the file -")
         if stream:
@@ -210,6 +250,17 @@ def run(args: argparse.Namespace) -> int:
     except ModelError as error:
         say(reason(error))
         return Exit.MODEL
+    words = options.word_timestamps or options.diarize
+    if not SUBTITLES.keys().isdisjoint(formats):
+        options = options.replace(word_timestamps=True)  # cues are cut between words
+
+    def write(job: Job, transcript: TranscriptLike, name: str) -> str:
+        if name == "rttm":
+            return to_rttm(transcript, job.name)
+        if name == "verbose_json":
+            return to_verbose_json(transcript, words=words)
+        return render(transcript, name, layout)
+
     with engine:
         headed = len(jobs) > 1
 
@@ -229,7 +280,7 @@ def run(args: argparse.Namespace) -> int:
             if stream
             else jobs,
             work,
-            _render,
+            write,
             usage,
             quiet=quiet,
         )
@@ -280,16 +331,12 @@ def _transcribe_speakers(
     from earwitness.engine import diarizing
     from earwitness.pcm import samples_of
 
-    pcm, _ = samples_of(audio, None)
+    pcm = samples_of(audio)
     words = options.replace(**_WORDS_ALONE)
     with diarizing(pcm, options) as speakers:
         transcript = engine.transcribe(pcm, words)
         diarization = about_recording(speakers.result)
     return attribute(as_spoken(transcript), diarization, join=join_words)
-
-
-def _render(job: Job, transcript: TranscriptLike, name: str) -> str:
-    return to_rttm(transcript, job.name) if name == "rttm" else render(transcript, name)
 
 
 def _open_engine(options: Options, device: str, precision: str) -> Engine:

@@ -3,7 +3,8 @@
     from earwitness import Together            # or OpenAI, or Client; Async... likewise
 
     client = Together()
-    response = client.audio.transcriptions.create(file=Path("meeting.mp3"), model="base")
+    response = client.audio.transcriptions.create(file="meeting.mp3", model="base")
+    print(response.text)
 
 One client serves any number of threads, and all clients share the models they load.
 """
@@ -29,6 +30,7 @@ from earwitness.client.transcriptions import (
     Transcriptions,
     Translations,
 )
+from earwitness.closing import Closing
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -116,7 +118,7 @@ class _Base:
             self._own_pool.close()
 
 
-class Client(_Base):
+class Client(_Base, Closing):
     """`client.audio.transcriptions.create(...)` and `client.audio.translations.create(...)`."""
 
     @cached_property
@@ -127,17 +129,6 @@ class Client(_Base):
     def close(self) -> None:
         """Wait for the calls of this client's own workers and end them; others need no closing."""
         self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class AsyncClient(_Base):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from earwitness._core import CancelToken
 from earwitness.api_errors import APITimeoutError
+from earwitness.closing import Closing
 from earwitness.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class _End:
     """What follows the last event."""
 
 
-class EventStream(Generic[E]):
+class EventStream(Closing, Generic[E]):
     """Iterates over the events of a call; a context manager, which stops a call left early."""
 
     def __init__(self, call: Call[Any], events: queue.SimpleQueue[E | _End]) -> None:
@@ -127,17 +128,6 @@ class EventStream(Generic[E]):
         """Stop the call unless it has ended."""
         self._call.cancel()
         self._iterator.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         self._call.cancel()

@@ -14,6 +14,8 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from earwitness.api_errors import BadRequestError, api_errors
+from earwitness.formats import SUBTITLES, Layout
+from earwitness.formats.layout import DEFAULT_LAYOUT
 from earwitness.options import Options, Task
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ class TranscriptionParams(TypedDict, total=False):
     """For each name a sample of the voice, 2 to 10 s: data: URL, path or content of a file."""
     hotwords: str | Sequence[str]
     """Words that are likely to be said; they are put before the prompt."""
+    layout: Layout
+    """Limits of the cues in `srt` and `vtt`; default: 42 columns, 2 lines, 1 to 7 seconds."""
     timeout: float | None
     """Seconds that the call may take; default: the client's."""
     threads: int
@@ -149,6 +153,7 @@ class Request:
     vad: ServerVad | None
     stream: bool
     timeout: float | None
+    layout: Layout
     on_segment: Callable[[AudioTranscriptionSegment], object] | None
 
 
@@ -195,6 +200,7 @@ def parse(
         vad=_vad(given),
         stream=stream,
         timeout=_timeout(params, timeout),
+        layout=_layout(given, response_format),
         on_segment=on_segment,
     )
 
@@ -349,6 +355,15 @@ def _vad(given: Mapping[str, Any]) -> ServerVad | None:
     if given.get("vad") is False:
         raise _bad(name, "must not be server_vad with vad=False")
     return ServerVad(**dict(strategy))  # type: ignore[typeddict-item]
+
+
+def _layout(given: Mapping[str, Any], response_format: str) -> Layout:
+    layout = given.get("layout", DEFAULT_LAYOUT)
+    if not isinstance(layout, Layout):
+        raise _bad("layout", f"must be an earwitness.formats.Layout, not {layout!r:.40}")
+    if "layout" in given and response_format not in SUBTITLES:
+        raise _bad("layout", f"needs response_format srt or vtt, not {response_format}")
+    return layout
 
 
 def _timeout(params: Mapping[str, Any], default: float | None) -> float | None:

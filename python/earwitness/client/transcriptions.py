@@ -105,7 +105,7 @@ def answer(request: Request, transcript: SpokenTranscript) -> Answer:
         return answers.verbose(transcript, words=request.words, logprobs=request.logprobs)
     if name == "diarized_json":
         return answers.diarized(transcript)
-    return formats.render(transcript, _WRITERS.get(name, name))
+    return formats.render(transcript, _WRITERS.get(name, name), request.layout)
 
 
 class Transcriptions:

@@ -13,7 +13,7 @@ from typing import Final
 from earwitness.errors import InvalidOptionError
 from earwitness.formats.diarization import DIARIZATION_FORMATS, render_diarization
 from earwitness.formats.json_formats import to_diarized_json, to_json, to_verbose_json
-from earwitness.formats.layout import Layout
+from earwitness.formats.layout import DEFAULT_LAYOUT, Layout
 from earwitness.formats.markdown import to_markdown
 from earwitness.formats.rttm import to_rttm
 from earwitness.formats.subtitles import to_srt, to_vtt
@@ -25,6 +25,7 @@ __all__ = [
     "DIARIZATION_FORMATS",
     "FORMATS",
     "FORMATS_OF_SPEAKERS",
+    "SUBTITLES",
     "Layout",
     "SegmentLike",
     "TokenLike",
@@ -62,8 +63,17 @@ FORMATS: Final[Mapping[str, Callable[[TranscriptLike], str]]] = MappingProxyType
 """The writers by the names that `render` and the command take."""
 
 
-def render(transcript: TranscriptLike, name: str) -> str:
+SUBTITLES: Final[Mapping[str, Callable[[TranscriptLike, Layout], str]]] = MappingProxyType(
+    {"srt": to_srt, "vtt": to_vtt}
+)
+"""Those whose text is laid out in cues."""
+
+
+def render(transcript: TranscriptLike, name: str, layout: Layout = DEFAULT_LAYOUT) -> str:
     """The transcript in the format of that name.
+
+    Args:
+        layout: the limits of the cues, in the formats that have them.
 
     Raises:
         InvalidOptionError: no such format, or it is one of `FORMATS_OF_SPEAKERS` and the
@@ -72,4 +82,4 @@ def render(transcript: TranscriptLike, name: str) -> str:
     writer = FORMATS.get(name)
     if writer is None:
         raise InvalidOptionError(f"format {name!r} is unknown; there are {', '.join(FORMATS)}")
-    return writer(transcript)
+    return SUBTITLES[name](transcript, layout) if name in SUBTITLES else writer(transcript)

@@ -16,15 +16,18 @@ def to_json(transcript: TranscriptLike) -> str:
     return _line(answers.plain(as_spoken(transcript)))
 
 
-def to_verbose_json(transcript: TranscriptLike) -> str:
+def to_verbose_json(transcript: TranscriptLike, *, words: bool = True) -> str:
     """Everything known of the transcript: see `earwitness.results.AudioTranscriptionVerbose`.
 
     Its keys are always in that order and never null; `words` is there only when words were timed,
     `speaker_segments` only when the speakers are known. Times are seconds to the millisecond. Every
     number is finite: beyond 1e9 it is clipped there, and a NaN is written as 0.
+
+    Args:
+        words: whether words that have times are listed; where it is known who spoke, they are.
     """
     spoken = as_spoken(transcript)
-    return _line(answers.verbose(spoken, words=bool(spoken.words)))
+    return _line(answers.verbose(spoken, words=words and bool(spoken.words)))
 
 
 def to_diarized_json(transcript: TranscriptLike) -> str:

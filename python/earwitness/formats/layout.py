@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from numbers import Integral, Real
 from typing import Final
 
+from earwitness.errors import InvalidOptionError
 from earwitness.formats.model import diarized, milliseconds, one_line
 from earwitness.sentences import divide
 from earwitness.spoken import (
@@ -22,7 +25,11 @@ from earwitness.spoken import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The limits that cues keep to: by default the usual ones of broadcasters' style guides."""
+    """The limits that cues keep to: by default the usual ones of broadcasters' style guides.
+
+    Raises:
+        InvalidOptionError: a limit leaves no room for any text; the message names it.
+    """
 
     line_width: int = 42
     """Columns of a line; East Asian wide characters take two. A longer word stays whole."""
@@ -38,6 +45,27 @@ class Layout:
 
     gap: float = 0.08
     """Seconds between cues, two frames of video, so that the eye sees one replace the other."""
+
+    def __post_init__(self) -> None:
+        for name in ("line_width", "lines"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise InvalidOptionError(f"{name} must be a whole number above 0, not {value!r}")
+        bounds = {"longest": 0.001, "shortest": 0.0, "gap": 0.0}
+        for name, least in bounds.items():
+            value = getattr(self, name)
+            if (
+                not isinstance(value, Real)
+                or isinstance(value, bool)
+                or not least <= float(value) < math.inf
+            ):
+                raise InvalidOptionError(
+                    f"{name} must be a number of seconds from {least:g} on, not {value!r}"
+                )
+        if self.shortest > self.longest:
+            raise InvalidOptionError(
+                f"shortest is {self.shortest:g}, more than longest, which is {self.longest:g}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

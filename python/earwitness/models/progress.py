@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import Protocol
+
+from earwitness.closing import Closing
 
 
 class _Bar(Protocol):
@@ -21,7 +22,7 @@ def wanted(enabled: bool | None) -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-class ProgressBar:
+class ProgressBar(Closing):
     """Bytes done of a total, shown when `wanted(enabled)`."""
 
     def __init__(self, description: str, total: int, enabled: bool | None) -> None:
@@ -39,15 +40,7 @@ class ProgressBar:
                 leave=False,
             )
 
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
 
