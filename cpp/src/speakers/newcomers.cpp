@@ -97,7 +97,8 @@ class Search {
 
 }  // namespace
 
-std::vector<Newcomer> find_newcomers(const Evidence& evidence, std::vector<VoiceVector> known,
+std::vector<Newcomer> find_newcomers(const Evidence& evidence,
+                                     const std::vector<VoiceVector>& known,
                                      const Strangeness& strangeness, std::size_t most) {
   Search search(evidence, strangeness);
   for (const VoiceVector& voice : known) search.leave_out(voice);

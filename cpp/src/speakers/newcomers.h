@@ -23,7 +23,8 @@ struct Strangeness {
 };
 
 // Those that are like none of the known voices, at most `most`, the longest heard first.
-std::vector<Newcomer> find_newcomers(const Evidence& evidence, std::vector<VoiceVector> known,
+std::vector<Newcomer> find_newcomers(const Evidence& evidence,
+                                     const std::vector<VoiceVector>& known,
                                      const Strangeness& strangeness, std::size_t most);
 
 }  // namespace earwitness::speakers

@@ -31,7 +31,7 @@ struct Lens {
   };
 
   Lens(double lag, std::size_t n_places, std::size_t n_columns) : places(n_places) {
-    const double last = static_cast<double>(n_columns - 1);
+    const auto last = static_cast<double>(n_columns - 1);
     for (std::size_t i = 0; i < n_places; ++i) {
       const double column = std::clamp((static_cast<double>(i) * kStep + lag) / kColumn, 0.0, last);
       const double left = std::floor(column);
@@ -71,10 +71,10 @@ std::array<float, 2 * kReach + 1> gaussian() {
 // How likely each place is: the logarithm of the smoothed looks. `padded` has kReach zeros on both
 // sides of them.
 void smooth_logarithm(std::span<const float> padded, float scale, std::span<float> out) {
-  static const auto kernel = gaussian();
+  static const auto kKernel = gaussian();
   std::fill(out.begin(), out.end(), kFloor);
-  for (std::size_t k = 0; k < kernel.size(); ++k) {  // outside, so that the inner loop is plain
-    const float weight = kernel[k] * scale;
+  for (std::size_t k = 0; k < kKernel.size(); ++k) {  // outside, so that the inner loop is plain
+    const float weight = kKernel[k] * scale;
     const float* from = padded.data() + k;
     for (std::size_t i = 0; i < out.size(); ++i) out[i] += weight * from[i];
   }

@@ -228,7 +228,7 @@ std::vector<DecodedWindow> WindowDecoder::decode_at(float temperature,
   };
   Starts starts;
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    starts.push_back(std::span(last).subspan(i * n_vocab, n_vocab));
+    starts.emplace_back(last.begin() + static_cast<std::ptrdiff_t>(i * n_vocab), n_vocab);
   }
   if (n == 1) {
     std::vector<Hypothesis> hypotheses =
