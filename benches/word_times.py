@@ -2,6 +2,7 @@
 
     python benches/word_times.py FOLDER [--model tiny.en]
         [--faster-whisper PYTHON --ct2-model DIR] [--whispercpp PYTHON --ggml-model FILE]
+        [--stable-ts PYTHON]
 
 FOLDER is searched for WAV files beside a TextGrid of the same name (tier `words`) or a
 `.words.json` (a list of word, start, end; benches/align_speech.py writes such): each kind is one
@@ -10,8 +11,8 @@ errors of the matched words are printed for each set: mean and median of starts 
 share of all starts and ends within 50, 100 and 200 ms. Beside them: what word times cost, as a
 share of the time that transcribing takes, and whether 1 and 2 threads give the same words. A peer
 runs in the interpreter that its flag names; one that is not named, or fails, is skipped and said
-to be; stable-ts always is, as it needs torch and OpenAI's own checkpoints. The last table tells
-how often words of each confidence are right.
+to be. stable-ts runs on faster-whisper's model. The last table tells how often words of each
+confidence are right.
 """
 
 from __future__ import annotations
@@ -52,6 +53,19 @@ for path in sys.argv[2:]:
                                    condition_on_previous_text=False)
     print(json.dumps([(w.word, w.start, w.end, w.probability)
                       for s in segments for w in s.words]))
+"""
+
+STABLE_TS = """
+import json, sys
+import stable_whisper
+from faster_whisper import decode_audio
+model = stable_whisper.load_faster_whisper(sys.argv[1], device="cpu", compute_type="int8",
+                                           cpu_threads=1)
+for path in sys.argv[2:]:
+    result = model.transcribe(decode_audio(path), beam_size=1, language="en", verbose=None,
+                              condition_on_previous_text=False)
+    print(json.dumps([(w.word, float(w.start), float(w.end), float(w.probability))
+                      for s in result.segments for w in s.words]))
 """
 
 # whisper.cpp's token heuristic, one word a segment.
@@ -211,12 +225,14 @@ def main() -> None:
     parser.add_argument("--faster-whisper", metavar="PYTHON")
     parser.add_argument("--ct2-model", metavar="DIR", help="the same model, for faster-whisper")
     parser.add_argument("--whispercpp", metavar="PYTHON", help="an interpreter with pywhispercpp")
+    parser.add_argument("--stable-ts", metavar="PYTHON", help="with faster-whisper beside it")
     parser.add_argument("--ggml-model", metavar="FILE", help="the same model, for whisper.cpp")
     args = parser.parse_args()
 
     engines = [("earwitness", sys.executable, EARWITNESS, args.model)]
     for name, python, code, model in (
         ("faster-whisper", args.faster_whisper, FASTER_WHISPER, args.ct2_model),
+        ("stable-ts", args.stable_ts, STABLE_TS, args.ct2_model),
         ("whisper.cpp tokens", args.whispercpp, WHISPER_CPP, args.ggml_model),
         ("whisper.cpp DTW", args.whispercpp, WHISPER_CPP_DTW, args.ggml_model),
     ):
@@ -224,8 +240,6 @@ def main() -> None:
             engines.append((name, python, code, model))
         else:
             print(f"{name}: skipped: its interpreter or model is not given", file=sys.stderr)
-
-    print("stable-ts: skipped: it needs torch and OpenAI's checkpoints", file=sys.stderr)
 
     sets = []
     for kind, suffix, read in (

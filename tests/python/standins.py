@@ -62,7 +62,7 @@ def segment_of_words(text: str, start: float, step: float, segment_id: int = 0) 
 
 def word_errors(reference: str, hypothesis: str) -> int:
     """Words substituted, left out or put in, case and punctuation aside."""
-    wanted, heard = _words(reference), _words(hypothesis)
+    wanted, heard = bare_words(reference), bare_words(hypothesis)
     row = list(range(len(heard) + 1))
     for i, word in enumerate(wanted, start=1):
         diagonal, row[0] = row[0], i
@@ -72,5 +72,5 @@ def word_errors(reference: str, hypothesis: str) -> int:
     return row[-1]
 
 
-def _words(text: str) -> list[str]:
+def bare_words(text: str) -> list[str]:
     return re.sub(r"[^\w\s']", " ", text.lower()).split()

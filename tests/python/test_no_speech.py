@@ -15,7 +15,7 @@ import pytest
 from earwitness import Client, SpeechFinder, demo
 from earwitness.answers import compression_ratio
 from earwitness.cli import main
-from standins import word_errors
+from standins import bare_words, word_errors
 
 Pcm = npt.NDArray[np.float32]
 RATE = 16000
@@ -209,7 +209,9 @@ def test_a_loop_is_cut_to_its_first_run(
     assert compression_ratio(endless.text) > 10
     heard = engine.transcribe(samples, word_timestamps=True)
     assert heard.text
-    assert endless.text.startswith(heard.text)
+    # By words: another temperature may set other marks.
+    said = bare_words(heard.text)
+    assert bare_words(endless.text)[: len(said)] == said
     assert compression_ratio(heard.text) < 2.4
     assert "".join(word.text for word in heard.words).strip() == heard.text
     record = Client(model="tiny.en").audio.transcriptions.create(
