@@ -7,6 +7,7 @@
 
 #include "earwitness/error.h"
 #include "kernels/gemm.h"
+#include "kernels/half.h"
 #include "kernels_fixture.h"
 
 namespace earwitness::kernels {
@@ -185,12 +186,17 @@ TEST(elementwise_loops_handle_every_length) {
       isa->sum_difference(a.data(), b.data(), sum.data(), difference.data(), static_cast<int>(n));
       std::vector<float> active(n + 1, 5.0F);
       isa->scale_shift_relu(a.data(), b.data(), c.data(), active.data(), static_cast<int>(n));
+      std::vector<std::uint16_t> halves;
+      for (const float x : a) halves.push_back(to_half(x));
+      std::vector<float> wide(n + 1, 5.0F);
+      isa->widen(halves.data(), wide.data(), static_cast<int>(n));
       for (std::size_t i = 0; i < n; ++i) {
+        CHECK(wide[i] == from_half(halves[i]));
         CHECK(sum[i] == a[i] + b[i]);
         CHECK(difference[i] == a[i] - b[i]);
         CHECK_NEAR(active[i], std::max(0.0F, a[i] * b[i] + c[i]), 1e-6);
       }
-      CHECK(sum[n] == 5.0F && difference[n] == 5.0F && active[n] == 5.0F);
+      CHECK(sum[n] == 5.0F && difference[n] == 5.0F && active[n] == 5.0F && wide[n] == 5.0F);
     }
   }
 }

@@ -60,7 +60,8 @@ void PackedMatrix::set_row(int output, const float* weights) {
     }
     return;
   }
-  AlignedVector<std::int16_t> numbers(size(inputs_));
+  thread_local AlignedVector<std::int16_t> numbers;  // one allocation for all rows of a model
+  grow(numbers, inputs_);
   scales_[size(output)] = active_kernels().quantize(weights, inputs_, kMostInteger, numbers.data());
   const int group = group_of(active_kernels().layout);
   std::int8_t* out = integers_.data() + integer_place(output, 0);

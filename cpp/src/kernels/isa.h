@@ -142,6 +142,8 @@ struct Kernels {
   // out[i] = max(0, x[i] * scale[i] + shift[i])
   void (*scale_shift_relu)(const float* x, const float* scale, const float* shift, float* out,
                            int n);
+  // IEEE half precision in single.
+  void (*widen)(const std::uint16_t* x, float* out, int n);
   // sum[i] = a[i] + b[i], difference[i] = a[i] - b[i]
   void (*sum_difference)(const float* a, const float* b, float* sum, float* difference, int n);
   // out = (x - mean) / sqrt(variance + 1e-5) * weight + bias, over one row of n.

@@ -16,6 +16,17 @@ inline float largest_of(V x) {
   return top;
 }
 
+void widen(const std::uint16_t* x, float* out, int n) {
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) V::load_half(x + i).store(out + i);
+  if (i == n) return;
+  std::uint16_t rest[kLanes] = {};
+  float wide[kLanes];
+  for (int j = i; j < n; ++j) rest[j - i] = x[j];
+  V::load_half(rest).store(wide);
+  for (int j = i; j < n; ++j) out[j] = wide[j - i];
+}
+
 void layer_norm(const float* x, const float* weight, const float* bias, float* out, int n) {
   constexpr float kEpsilon = 1e-5F;  // torch.nn.LayerNorm's default
   V sums = V::zero();

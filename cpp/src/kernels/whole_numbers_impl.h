@@ -238,6 +238,7 @@ constexpr Kernels table(const char* name) {
           .pack_group = pack_pairs,
           .lstm = lstm,
           .scale_shift_relu = scale_shift_relu,
+          .widen = widen,
           .sum_difference = sum_difference,
           .layer_norm = layer_norm,
           .gelu = gelu,

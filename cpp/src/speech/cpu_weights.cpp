@@ -131,11 +131,15 @@ class TensorReader {
       const std::size_t tasks = (count + kTaskRows - 1) / kTaskRows;
       pool_.run(static_cast<int>(tasks), [&](int task, int) {
         std::vector<float> values(width);
+        std::vector<std::uint16_t> halves(entry.type == GGML_TYPE_F16 ? width : 0);
         const std::size_t from = static_cast<std::size_t>(task) * kTaskRows;
         for (std::size_t row = from; row < std::min(from + kTaskRows, count); ++row) {
           const char* source = raw_.data() + row * row_bytes;
           if (entry.type == GGML_TYPE_F32) {
             std::memcpy(values.data(), source, row_bytes);
+          } else if (entry.type == GGML_TYPE_F16) {
+            std::memcpy(halves.data(), source, row_bytes);
+            kernels::active_kernels().widen(halves.data(), values.data(), static_cast<int>(width));
           } else {
             ggml_get_type_traits(entry.type)
                 ->to_float(source, values.data(), static_cast<std::int64_t>(width));
