@@ -54,24 +54,7 @@ struct Peak {
 constexpr int kChains = 12;
 constexpr int kSteps = 100'000;
 
-#define EARWITNESS_CHAINS(name, isa, type, zero, op)   \
-  __attribute__((target(isa))) void name() {           \
-    type x = zero;                                     \
-    __asm__ volatile("" : "+x"(x));                    \
-    type a[kChains];                                   \
-    _Pragma("GCC unroll 12") for (type & y : a) y = x; \
-    for (int step = 0; step < kSteps; ++step) {        \
-      _Pragma("GCC unroll 12") for (type & y : a) {    \
-        y = op;                                        \
-        __asm__ volatile("" : "+x"(y));                \
-      }                                                \
-    }                                                  \
-  }
-
-EARWITNESS_CHAINS(floats_avx2, "avx2,fma", __m256, _mm256_setzero_ps(), _mm256_fmadd_ps(x, x, y))
-EARWITNESS_CHAINS(integers_avx2, "avx2", __m256i, _mm256_setzero_si256(),
-                  _mm256_add_epi32(y, _mm256_madd_epi16(x, x)))
-#undef EARWITNESS_CHAINS
+// x is taken to change at every step, lest a product of it be computed once for all.
 #define EARWITNESS_CHAINS(name, isa, type, zero, op)   \
   __attribute__((target(isa))) void name() {           \
     type x = zero;                                     \
@@ -81,10 +64,14 @@ EARWITNESS_CHAINS(integers_avx2, "avx2", __m256i, _mm256_setzero_si256(),
     for (int step = 0; step < kSteps; ++step) {        \
       _Pragma("GCC unroll 12") for (type & y : a) {    \
         y = op;                                        \
-        __asm__ volatile("" : "+v"(y));                \
+        __asm__ volatile("" : "+v"(x), "+v"(y));       \
       }                                                \
     }                                                  \
   }
+
+EARWITNESS_CHAINS(floats_avx2, "avx2,fma", __m256, _mm256_setzero_ps(), _mm256_fmadd_ps(x, x, y))
+EARWITNESS_CHAINS(integers_avx2, "avx2", __m256i, _mm256_setzero_si256(),
+                  _mm256_add_epi32(y, _mm256_madd_epi16(x, x)))
 EARWITNESS_CHAINS(floats_avx512, "avx512f", __m512, _mm512_setzero_ps(), _mm512_fmadd_ps(x, x, y))
 EARWITNESS_CHAINS(integers_avx512, "avx512f,avx512bw", __m512i, _mm512_setzero_si512(),
                   _mm512_add_epi32(y, _mm512_madd_epi16(x, x)))
