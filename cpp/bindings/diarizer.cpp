@@ -47,6 +47,17 @@ Diarization diarize(const Diarizer& diarizer, const py::buffer& pcm, Bound min_s
   return diarizer.diarize(samples.view(), options, control);
 }
 
+Diarization diarize_file(const Diarizer& diarizer, const std::filesystem::path& path,
+                         Bound min_speakers, Bound max_speakers, Bound num_speakers, double hop,
+                         int threads, const std::optional<CancelToken>& cancel,
+                         const Callback& on_progress) {
+  const DiarizeOptions options =
+      make_options(min_speakers, max_speakers, num_speakers, hop, threads);
+  const Control control = make_control(cancel, on_progress);
+  const py::gil_scoped_release no_gil;
+  return diarizer.diarize_file(path, options, control);
+}
+
 using WordTuples = std::vector<std::tuple<double, double, std::string>>;
 
 std::vector<std::pair<int, float>> attribute_words(const WordTuples& words,
@@ -104,6 +115,10 @@ void register_diarizer(py::module_& m) {
            py::arg("max_speakers") = py::none(), py::arg("num_speakers") = py::none(),
            py::arg("hop") = 0.0, py::arg("threads") = 0, py::arg("cancel") = py::none(),
            py::arg("on_progress") = py::none())
+      .def("diarize_file", &diarize_file, py::arg("path"), py::kw_only(),
+           py::arg("min_speakers") = py::none(), py::arg("max_speakers") = py::none(),
+           py::arg("num_speakers") = py::none(), py::arg("hop") = 0.0, py::arg("threads") = 0,
+           py::arg("cancel") = py::none(), py::arg("on_progress") = py::none())
       .def("embed", &embed, py::arg("pcm"), py::kw_only(), py::arg("cancel") = py::none());
 
   m.def("attribute", &attribute, py::arg("transcript"), py::arg("diarization"),

@@ -363,6 +363,18 @@ class Diarizer:
         cancel: CancelToken | None = ...,
         on_progress: Callable[[float], object] | None = ...,
     ) -> Diarization: ...
+    def diarize_file(
+        self,
+        path: str | PathLike[str],
+        *,
+        min_speakers: int | None = ...,
+        max_speakers: int | None = ...,
+        num_speakers: int | None = ...,
+        hop: float = ...,
+        threads: int = ...,
+        cancel: CancelToken | None = ...,
+        on_progress: Callable[[float], object] | None = ...,
+    ) -> Diarization: ...
     def embed(
         self,
         pcm: Buffer,

@@ -15,10 +15,10 @@ import stat
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from earwitness.pcm import SupportsRead
 
 Samples: TypeAlias = npt.NDArray[np.float32]
+_Result = TypeVar("_Result")
 
 _HEAD: Final = 1 << 16
 _MAX_BYTES: Final = 24 * 3600 * SAMPLE_RATE * 4  # as in the core: 24 hours of float32
@@ -78,6 +79,31 @@ def load_audio(
 
 
 def _load_path(path: str | os.PathLike[str], cancel: _core.CancelToken | None) -> Samples:
+    return read_path(
+        path,
+        lambda name: np.asarray(_core.decode_audio_file(name, cancel=cancel)),
+        lambda samples: samples,
+        cancel,
+    )
+
+
+def read_path(
+    path: str | os.PathLike[str],
+    from_file: Callable[[str], _Result],
+    from_samples: Callable[[Samples], _Result],
+    cancel: _core.CancelToken | None,
+) -> _Result:
+    """What one of the two functions makes of the audio in a file.
+
+    Args:
+        path: of the file.
+        from_file: has the core read the file, whose name it is given.
+        from_samples: is given the samples of what the core does not decode, as by `load_audio`.
+        cancel: stops the work from another thread.
+
+    Raises:
+        AudioError, UnsupportedFormatError, Cancelled, OSError: as `load_audio`.
+    """
     name = os.fspath(path)
     try:
         mode = os.stat(name).st_mode
@@ -88,15 +114,15 @@ def _load_path(path: str | os.PathLike[str], cancel: _core.CancelToken | None) -
     if stat.S_ISDIR(mode):
         raise AudioIsADirectoryError(errno.EISDIR, "a directory is not an audio file", name)
     if not stat.S_ISREG(mode):  # a pipe or a device, in which nothing can seek
-        return _load_bytes(Path(name).read_bytes(), cancel)
+        return from_samples(_load_bytes(Path(name).read_bytes(), cancel))
     with open(name, "rb") as file:  # for its errors, which say more than the core's
         try:
-            return np.asarray(_core.decode_audio_file(name, cancel=cancel))
+            return from_file(name)
         except UnsupportedFormatError as refusal:
             kind = _sniff(file)
             if kind == "unknown":
                 raise
-            return _load_external(file, Path(name), kind, refusal, cancel)
+            return from_samples(_load_external(file, Path(name), kind, refusal, cancel))
 
 
 def _load_bytes(data: Buffer, cancel: _core.CancelToken | None) -> Samples:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from earwitness import _core
 from earwitness.errors import InvalidOptionError
@@ -13,7 +14,6 @@ from earwitness.shipped import load, once
 from earwitness.speakers import join_words as join_by_overlap
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
 
     from earwitness.pcm import AudioInput
@@ -51,6 +51,9 @@ class Diarizer:
     ) -> _core.Diarization:
         """The turns of a recording's speakers.
 
+        A file given by its path is heard as it is decoded, and its samples are then forgotten (but
+        for kinds that need PyAV or ffmpeg): 70 MB are enough for an hour of it.
+
         Args:
             audio: as for `Engine.transcribe`.
             min_speakers: the least number of speakers to find, at least 1.
@@ -83,17 +86,27 @@ class Diarizer:
         )  # checks them
         if not isinstance(hop, Real):
             raise InvalidOptionError(f"hop must be a number of seconds, not {hop!r:.60}")
+        chosen: Any = {
+            "min_speakers": min_speakers,
+            "max_speakers": max_speakers,
+            "num_speakers": num_speakers,
+            "hop": float(hop),
+            "threads": threads,
+            "cancel": cancel,
+            "on_progress": on_progress,
+        }
+        if isinstance(audio, (str, os.PathLike)):
+            # A long recording's samples need not be in memory at a time.
+            from earwitness.audio import read_path
+
+            return read_path(
+                audio,
+                lambda name: self._native.diarize_file(name, **chosen),
+                lambda samples: self._native.diarize(samples, **chosen),
+                cancel,
+            )
         pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
-        return self._native.diarize(
-            pcm,
-            min_speakers=min_speakers,
-            max_speakers=max_speakers,
-            num_speakers=num_speakers,
-            hop=float(hop),
-            threads=threads,
-            cancel=cancel,
-            on_progress=on_progress,
-        )
+        return self._native.diarize(pcm, **chosen)
 
     def embed(
         self,

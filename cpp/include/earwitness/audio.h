@@ -43,6 +43,8 @@ class Pcm {
   float* extend(std::size_t count);
   // Gives unused memory back.
   void shrink();
+  // Forgets the samples and keeps the memory.
+  void clear() { size_ = 0; }
 
  private:
   struct Free {
@@ -112,6 +114,14 @@ Pcm decode_audio(std::span<const std::byte> data, const CancelToken& cancel = {}
 // The same from a file, of which never more than a few hundred kilobytes are in memory.
 Pcm decode_audio_file(const std::filesystem::path& path, const CancelToken& cancel = {},
                       const Poll& poll = {});
+
+// Takes the samples that come next, and the share of the file that has been read, 0 to 1. What it
+// throws stops the decoding and leaves it.
+using TakePcm = std::function<void(PcmView samples, double share)>;
+
+// The same, with samples handed over some seconds at a time and kept no longer.
+void decode_audio_file(const std::filesystem::path& path, const TakePcm& take,
+                       const CancelToken& cancel = {}, const Poll& poll = {});
 
 // Interleaved raw samples at any rate (Hz) to 16 kHz mono; int16 is scaled by 1/32768. Throws
 // InvalidOption when rate, channels or their fit to the length are impossible, AudioError when the

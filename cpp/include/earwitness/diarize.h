@@ -40,6 +40,8 @@ struct DiarizeOptions {
 
   int resolved_threads() const;
   double resolved_hop(double duration) const;
+  // Whether that holds for longer recordings too.
+  bool hop_is_known(double duration) const;
 };
 
 struct Turn {
@@ -79,11 +81,16 @@ class Diarizer {
   Diarizer(const Diarizer&) = delete;
   Diarizer& operator=(const Diarizer&) = delete;
 
-  // Memory is in proportion to the duration, about 30 MB an hour beside the audio itself. Throws
-  // AudioError if a sample is not finite; InvalidOption, also when the audio cannot hold the least
-  // number of speakers asked for; Cancelled, and whatever the functions of `control` throw.
+  // Memory beside the samples is some 40 MB and in proportion to the duration, about 30 MB an hour.
+  // Throws AudioError if a sample is not finite; InvalidOption, also when the audio cannot hold the
+  // least number of speakers asked for; Cancelled, and whatever the functions of `control` throw.
   Diarization diarize(PcmView pcm, const DiarizeOptions& options,
                       const Control& control = {}) const;
+
+  // The same of a file, whose samples are heard as they are decoded and then forgotten. Throws what
+  // decode_audio_file() throws, too.
+  Diarization diarize_file(const std::filesystem::path& path, const DiarizeOptions& options,
+                           const Control& control = {}) const;
 
   // The voice of a recording of one speaker, best 2 to 10 s of it, of unit length. Throws
   // AudioError if it is shorter than 25 ms or a sample is not finite, Cancelled.

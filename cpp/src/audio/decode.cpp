@@ -29,9 +29,8 @@ std::uint64_t start_of_audio(audio::Source& source) {
   return at + static_cast<std::uint64_t>(zeros - head.begin());
 }
 
-Pcm decode(audio::Source& source, const CancelToken& cancel, const Poll& poll) {
+void decode(audio::Source& source, audio::PcmSink& sink) {
   if (source.size() == 0) throw AudioError("the audio data is empty: it has 0 bytes");
-  audio::PcmSink sink(cancel, poll);
   sink.check_interrupt();
   const std::uint64_t start = start_of_audio(source);
   const auto head = source.read_at(start, kHead);
@@ -58,6 +57,11 @@ Pcm decode(audio::Source& source, const CancelToken& cancel, const Poll& poll) {
       throw UnsupportedFormat(std::string("the core does not decode ") + audio_kind_name(kind) +
                               "; it decodes wav, aiff, mp3, flac and ogg/vorbis");
   }
+}
+
+Pcm decode(audio::Source& source, const CancelToken& cancel, const Poll& poll) {
+  audio::PcmSink sink(cancel, poll);
+  decode(source, sink);
   return sink.finish();
 }
 
@@ -72,6 +76,16 @@ Pcm decode_audio_file(const std::filesystem::path& path, const CancelToken& canc
                       const Poll& poll) {
   audio::FileSource source(path);
   return decode(source, cancel, poll);
+}
+
+void decode_audio_file(const std::filesystem::path& path, const TakePcm& take,
+                       const CancelToken& cancel, const Poll& poll) {
+  audio::FileSource source(path);
+  audio::PcmSink sink(cancel, poll, [&](PcmView samples) {
+    take(samples, static_cast<double>(source.position()) / static_cast<double>(source.size()));
+  });
+  decode(source, sink);
+  sink.finish();
 }
 
 }  // namespace earwitness

@@ -25,6 +25,14 @@ bool all_sane(const float* samples, std::size_t count) {
   return peak <= std::bit_cast<std::uint32_t>(kMaxSample);
 }
 
+// Of `count` more samples.
+void check_length(std::size_t size, std::size_t count) {
+  constexpr auto kMaxSamples = static_cast<std::size_t>(kMaxDuration * kSampleRate);
+  if (count > kMaxSamples - size) {
+    throw AudioError("the audio is longer than 24 hours; split the recording");
+  }
+}
+
 template <class Sample>
 Pcm convert(std::span<const Sample> samples, int sample_rate, int channels,
             const CancelToken& cancel, const Poll& poll) {
@@ -71,10 +79,7 @@ void Pcm::reallocate(std::size_t capacity) {
 }
 
 float* Pcm::extend(std::size_t count) {
-  constexpr auto kMaxSamples = static_cast<std::size_t>(kMaxDuration * kSampleRate);
-  if (count > kMaxSamples - size_) {
-    throw AudioError("the audio is longer than 24 hours; split the recording");
-  }
+  check_length(size_, count);
   if (size_ + count > capacity_) {
     reallocate(std::max(size_ + count, std::max<std::size_t>(capacity_ + capacity_ / 4, 1U << 16)));
   }
@@ -198,6 +203,15 @@ void PcmSink::consume(const float* mono, std::size_t frames) {
   } else {
     std::memcpy(pcm_.extend(frames), mono, frames * sizeof(float));
   }
+  constexpr std::size_t kBlock = 4 * kSampleRate;
+  if (take_ && pcm_.size() >= kBlock) hand_over();
+}
+
+void PcmSink::hand_over() {
+  check_length(handed_over_, pcm_.size());
+  handed_over_ += pcm_.size();
+  take_(pcm_.view());
+  pcm_.clear();
 }
 
 void PcmSink::flush() {
@@ -207,7 +221,9 @@ void PcmSink::flush() {
 
 Pcm PcmSink::finish() {
   flush();
-  if (pcm_.size() == 0) throw AudioError("there is no audio in the data: it is empty or damaged");
+  if (pcm_.size() + handed_over_ == 0)
+    throw AudioError("there is no audio in the data: it is empty or damaged");
+  if (take_) hand_over();
   pcm_.shrink();
   return std::move(pcm_);
 }

@@ -45,4 +45,8 @@ double DiarizeOptions::resolved_hop(double duration) const {
   return duration < kShortRecording ? 1.0 : 2.0;
 }
 
+bool DiarizeOptions::hop_is_known(double duration) const {
+  return hop > 0.0 || duration >= kShortRecording;
+}
+
 }  // namespace earwitness

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "earwitness/audio.h"
@@ -26,6 +28,25 @@ speakers::SpeakerBounds bounds(const DiarizeOptions& options) {
 
 struct Diarizer::Impl {
   std::shared_ptr<const speakers::DiarizerWeights> weights;
+
+  // give: hands all samples over, in order.
+  Diarization diarize(const DiarizeOptions& options, const Control& control,
+                      const std::function<void(const TakePcm&)>& give) const {
+    options.validate();
+    Watch watch(control);
+    watch.check();
+    kernels::ThreadPool pool(options.resolved_threads());
+    const speakers::SpeakerBounds within = bounds(options);
+
+    speakers::Listener listener(weights, options, pool, watch, kListening);
+    give([&](PcmView samples, double share) { listener.add(samples, share); });
+    const speakers::Evidence evidence = listener.finish();
+    const speakers::Clustering clustering = speakers::cluster_speakers(evidence, within, watch);
+    const auto frames = speakers::reconstruct(evidence, clustering, within.min, watch);
+    Diarization out = speakers::make_turns(evidence, clustering, frames, within.min);
+    if (control.on_progress) control.on_progress(1.0);
+    return out;
+  }
 };
 
 Diarizer::Diarizer(const std::filesystem::path& path)
@@ -35,21 +56,21 @@ Diarizer::~Diarizer() = default;
 
 Diarization Diarizer::diarize(PcmView pcm, const DiarizeOptions& options,
                               const Control& control) const {
-  options.validate();
-  if (pcm.size > 0) check_pcm(pcm);  // in no audio there is nobody
-  Watch watch(control);
-  watch.check();
-  kernels::ThreadPool pool(options.resolved_threads());
-  const speakers::SpeakerBounds within = bounds(options);
+  constexpr std::size_t kBlock = 4 * kSampleRate;
+  return impl_->diarize(options, control, [&](const TakePcm& take) {
+    if (pcm.size > 0) check_pcm(pcm);  // in no audio there is nobody
+    for (std::size_t at = 0; at < pcm.size; at += kBlock) {
+      const std::size_t count = std::min(kBlock, pcm.size - at);
+      take({pcm.data + at, count}, static_cast<double>(at + count) / static_cast<double>(pcm.size));
+    }
+  });
+}
 
-  speakers::Listener listener(impl_->weights, pcm, options.resolved_hop(pcm.duration()), pool,
-                              watch);
-  const speakers::Evidence evidence = listener.run(kListening);
-  const speakers::Clustering clustering = speakers::cluster_speakers(evidence, within, watch);
-  const auto frames = speakers::reconstruct(evidence, clustering, within.min, watch);
-  Diarization out = speakers::make_turns(evidence, clustering, frames, within.min);
-  if (control.on_progress) control.on_progress(1.0);
-  return out;
+Diarization Diarizer::diarize_file(const std::filesystem::path& path, const DiarizeOptions& options,
+                                   const Control& control) const {
+  return impl_->diarize(options, control, [&](const TakePcm& take) {
+    decode_audio_file(path, take, control.cancel, control.poll);
+  });
 }
 
 VoiceVector Diarizer::embed(PcmView pcm, const Control& control) const {

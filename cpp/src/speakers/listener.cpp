@@ -23,79 +23,126 @@ constexpr int kBatch = 12;
 constexpr double kLeastAlone = 0.4;
 constexpr std::size_t kLeastPiece = 20;
 
+constexpr std::int64_t kUnknown = -1;  // number of windows
+
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+double seconds(std::int64_t samples) { return static_cast<double>(samples) / kSampleRate; }
 
 }  // namespace
 
-Listener::Listener(std::shared_ptr<const DiarizerWeights> weights, PcmView pcm, double hop,
-                   kernels::ThreadPool& pool, Watch& watch)
-    : pcm_(pcm),
+Listener::Listener(std::shared_ptr<const DiarizerWeights> weights, const DiarizeOptions& options,
+                   kernels::ThreadPool& pool, Watch& watch, double progress_share)
+    : options_(options),
       pool_(pool),
       watch_(watch),
+      progress_share_(progress_share),
       segmentation_(weights),
       embedder_(std::move(weights)),
-      sampler_(pcm.duration(),
-               [this](const float* features, const float* frame_weights, int frames) {
-                 return embedder_.pool(features, frame_weights, frames);
-               }) {
-  place_windows(hop);
-}
+      sampler_([this](const float* features, const float* frame_weights, int frames) {
+        return embedder_.pool(features, frame_weights, frames);
+      }),
+      batch_(kBatch * ((pool.size() + 1) / 2)) {}
 
-void Listener::place_windows(double hop) {
-  const auto samples = static_cast<std::int64_t>(pcm_.size);
-  if (samples == 0) return;
-  const double window = kWindowFrames * kFrameSeconds;
-  const auto hops = static_cast<std::size_t>(std::max(1L, std::lround(window / hop)));
-  hear_every_ = std::max<std::size_t>(1, hops / 2);
-  const std::int64_t step = kWindowFrames / static_cast<std::int64_t>(hops);
-  // The last window ends where the recording ends: silence after it would change how the network
-  // normalizes what it hears.
-  const std::int64_t last =
-      (std::max<std::int64_t>(samples - Segmentation::kWindow, 0) + kStep - 1) / kStep;
-  for (std::int64_t start = 0; start < last; start += step) starts_.push_back(start);
-  starts_.push_back(last);
-}
-
-Evidence Listener::run(double progress_share) {
-  const auto batch = static_cast<std::size_t>(kBatch * ((pool_.size() + 1) / 2));
-  for (std::size_t first = 0; first < starts_.size(); first += batch) {
-    const std::size_t count = std::min(batch, starts_.size() - first);
-    segment(first, count);
-    for (std::size_t i = 0; i < count; ++i) {
-      watch_.check();
-      const std::size_t index = first + i;
-      const Window& window = sampler_.add_window(
-          starts_[index], log_probabilities_.data() + i * kWindowFrames * kPowersetClasses);
-      const bool last = index + 1 == starts_.size();
-      if (index % hear_every_ == 0 || last) hear(window, last);
-    }
-    const std::size_t next = first + count;
-    if (next < starts_.size()) sampler_.sample(heard_ / 2, starts_[next]);
-    if (watch_.control().on_progress) {
-      watch_.control().on_progress(progress_share * static_cast<double>(next) /
-                                   static_cast<double>(starts_.size()));
-    }
+void Listener::add(PcmView samples, double share) {
+  kept_.insert(kept_.end(), samples.data, samples.data + samples.size);
+  received_ += static_cast<std::int64_t>(samples.size);
+  share_ = share;
+  if (step_ == 0) {
+    if (!options_.hop_is_known(seconds(received_))) return;
+    choose_step();
   }
-  return sampler_.finish();
+  // The one after them is a full window too: it is known where that starts.
+  while (full_windows() > windows_ + batch_) {
+    hear_windows(batch_, kUnknown);
+    report(share_ * static_cast<double>(windows_) / static_cast<double>(full_windows()));
+  }
 }
 
-void Listener::segment(std::size_t first, std::size_t count) {
+Evidence Listener::finish() {
+  if (received_ == 0) return sampler_.finish(0.0);
+  if (step_ == 0) choose_step();
+  const std::int64_t total = full_windows() + 1;
+  while (windows_ < total) {
+    hear_windows(std::min(batch_, total - windows_), total);
+    report(static_cast<double>(windows_) / static_cast<double>(total));
+  }
+  return sampler_.finish(seconds(received_));
+}
+
+void Listener::choose_step() {
+  const double window = kWindowFrames * kFrameSeconds;
+  const double hop = options_.resolved_hop(seconds(received_));
+  const std::int64_t hops = std::max(1L, std::lround(window / hop));
+  hear_every_ = std::max<std::int64_t>(1, hops / 2);
+  step_ = kWindowFrames / hops;
+}
+
+// The last window ends where the recording ends: silence after it would change how the network
+// normalizes what it hears. Where it starts if no more samples come, in frames.
+std::int64_t Listener::last_start() const {
+  return (std::max<std::int64_t>(received_ - Segmentation::kWindow, 0) + kStep - 1) / kStep;
+}
+
+// Those that start before the last one does.
+std::int64_t Listener::full_windows() const { return (last_start() + step_ - 1) / step_; }
+
+// In frames.
+std::int64_t Listener::start(std::int64_t window, std::int64_t total) const {
+  return window + 1 == total ? last_start() : window * step_;
+}
+
+const float* Listener::samples_from(std::int64_t sample) const {
+  return kept_.data() + (sample - kept_from_);
+}
+
+void Listener::forget_before(std::int64_t sample) {
+  kept_.erase(kept_.begin(), kept_.begin() + (sample - kept_from_));
+  kept_from_ = sample;
+}
+
+void Listener::report(double share) {
+  reported_ = std::max(reported_, share);  // what a file says of its length is a guess
+  if (watch_.control().on_progress) watch_.control().on_progress(progress_share_ * reported_);
+}
+
+// The next ones, of `total` or of a number not known yet.
+void Listener::hear_windows(std::int64_t count, std::int64_t total) {
+  std::vector<std::int64_t> starts;
+  for (std::int64_t i = 0; i < count; ++i) starts.push_back(start(windows_ + i, total));
+  segment(starts);
+  for (std::int64_t i = 0; i < count; ++i) {
+    watch_.check();
+    const std::int64_t index = windows_ + i;
+    const Window& window = sampler_.add_window(
+        starts[size(i)], log_probabilities_.data() + i * kWindowFrames * kPowersetClasses);
+    const bool last = index + 1 == total;
+    if (index % hear_every_ == 0 || last) hear(window, last);
+  }
+  windows_ += count;
+  if (windows_ == total) return;
+  const std::int64_t next = start(windows_, total);
+  sampler_.sample(heard_ / 2, next);
+  forget_before(std::min(next * kStep, heard_ * Fbank::kShift));
+}
+
+void Listener::segment(const std::vector<std::int64_t>& starts) {
   std::vector<const float*> windows;
   padded_.clear();
-  padded_.reserve(count);
-  for (std::size_t i = first; i < first + count; ++i) {
-    const std::size_t begin = size(starts_[i] * kStep);
-    if (begin + Segmentation::kWindow <= pcm_.size) {
-      windows.push_back(pcm_.data + begin);
+  padded_.reserve(starts.size());
+  for (const std::int64_t frame : starts) {
+    const std::int64_t begin = frame * kStep;
+    if (begin + Segmentation::kWindow <= received_) {
+      windows.push_back(samples_from(begin));
       continue;
     }
     std::vector<float>& padded = padded_.emplace_back(Segmentation::kWindow, 0.0F);
-    std::copy(pcm_.data + begin, pcm_.data + pcm_.size, padded.begin());
+    std::copy(samples_from(begin), samples_from(received_), padded.begin());
     windows.push_back(padded.data());
   }
-  log_probabilities_.resize(count * kWindowFrames * kPowersetClasses);
-  segmentation_.run(windows.data(), static_cast<int>(count), log_probabilities_.data(), pool_,
-                    watch_.control().cancel);
+  log_probabilities_.resize(starts.size() * kWindowFrames * kPowersetClasses);
+  segmentation_.run(windows.data(), static_cast<int>(starts.size()), log_probabilities_.data(),
+                    pool_, watch_.control().cancel);
 }
 
 // Each speaker's own frames are heard together, others' left out: the network's gates look at the
@@ -107,11 +154,11 @@ void Listener::hear(const Window& window, bool last) {
   const std::int64_t first = std::max(heard_, start / Fbank::kShift);
   const std::int64_t heard_frames = last ? kWindowFrames : kWindowFrames * 3 / 4;
   const std::int64_t end = std::min<std::int64_t>((start + heard_frames * kStep) / Fbank::kShift,
-                                                  Fbank::frames(pcm_.size));
+                                                  Fbank::frames(size(received_)));
   if (first >= end) return;
   const auto count = static_cast<int>(end - first);
   bands_.resize(size(count) * Fbank::kBands);
-  fbank_.run(pcm_.data + first * Fbank::kShift, count, bands_.data());
+  fbank_.run(samples_from(first * Fbank::kShift), count, bands_.data());
 
   std::array<int, kLocalSpeakers> alone{};
   for (const std::uint8_t active : window.active) {

@@ -63,16 +63,14 @@ void FeatureStrip::drop_before(std::int64_t frame) {
   begin_ = std::max(begin_, frame);
 }
 
-VoiceSampler::VoiceSampler(double duration, Pool pool) : pool_(std::move(pool)) {
-  evidence_.duration = duration;
-  const double frames = std::max(0.0, (duration - kFrameOffset) / kFrameSeconds);
-  evidence_.frames.resize(static_cast<std::size_t>(frames));
-  coverage_.resize(evidence_.frames.size());
-}
-
 const Window& VoiceSampler::add_window(std::int64_t first_frame, const float* log_probabilities) {
   Window& window = evidence_.windows.emplace_back();
   window.first_frame = first_frame;
+  const auto end = static_cast<std::size_t>(first_frame + kWindowFrames);
+  if (end > coverage_.size()) {
+    coverage_.resize(end);
+    evidence_.frames.resize(end);
+  }
   Pending& pending = pending_.emplace_back();
   pending.window = static_cast<int>(evidence_.windows.size()) - 1;
   for (std::size_t t = 0; t < kWindowFrames; ++t) {
@@ -93,10 +91,8 @@ const Window& VoiceSampler::add_window(std::int64_t first_frame, const float* lo
       window.probability[t][s] =
           static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(marginal[s], 0.0F, 1.0F)));
     }
-    const std::int64_t frame = first_frame + static_cast<std::int64_t>(t);
-    if (frame < 0 || static_cast<std::size_t>(frame) >= coverage_.size()) continue;
     // Means are kept, not sums: frames may be read while windows over them are yet to come.
-    const auto index = static_cast<std::size_t>(frame);
+    const std::size_t index = static_cast<std::size_t>(first_frame) + t;
     const float share = 1.0F / ++coverage_[index];
     FrameActivity& activity = evidence_.frames[index];
     const int count =
@@ -127,7 +123,10 @@ void VoiceSampler::sample(std::int64_t features_end, std::int64_t next_window) {
   strip_.drop_before(std::min({needed, next_glimpse_, feature_of_frame(next_window)}));
 }
 
-Evidence VoiceSampler::finish() {
+Evidence VoiceSampler::finish(double duration) {
+  evidence_.duration = duration;
+  const double frames = std::max(0.0, (duration - kFrameOffset) / kFrameSeconds);
+  evidence_.frames.resize(static_cast<std::size_t>(frames));  // the last window may reach beyond
   const std::int64_t end = strip_.end();
   while (!pending_.empty()) {
     sample_locals(pending_.front());

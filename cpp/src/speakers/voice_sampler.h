@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "speakers/evidence.h"
@@ -41,7 +42,7 @@ class VoiceSampler {
   // Embedder::pool: the voice of feature frames, given with weights of which one is positive.
   using Pool = std::function<VoiceVector(const float* features, const float* weights, int frames)>;
 
-  VoiceSampler(double duration, Pool pool);
+  explicit VoiceSampler(Pool pool) : pool_(std::move(pool)) {}
 
   // By first_frame. log_probabilities: [kWindowFrames][kPowersetClasses], in the network's order:
   // silence, speakers 0, 1, 2, 01, 02, 12.
@@ -53,8 +54,8 @@ class VoiceSampler {
   // come start at `next_window` or later.
   void sample(std::int64_t features_end, std::int64_t next_window);
 
-  // After the last window and feature.
-  Evidence finish();
+  // After the last window and feature; duration: of the recording, in seconds.
+  Evidence finish(double duration);
 
  private:
   using Marginals = std::array<std::array<float, kLocalSpeakers>, kWindowFrames>;
