@@ -38,11 +38,12 @@ Listener::Listener(std::shared_ptr<const DiarizerWeights> weights, const Diarize
       watch_(watch),
       progress_share_(progress_share),
       segmentation_(weights),
-      embedder_(std::move(weights)),
       sampler_([this](const float* features, const float* frame_weights, int frames) {
-        return embedder_.pool(features, frame_weights, frames);
+        return embedders_.front().pool(features, frame_weights, frames);
       }),
-      batch_(kBatch * ((pool.size() + 1) / 2)) {}
+      batch_(kBatch * ((pool.size() + 1) / 2)) {
+  for (int i = 0; i < pool.size(); ++i) embedders_.emplace_back(weights);
+}
 
 void Listener::add(PcmView samples, double share) {
   kept_.insert(kept_.end(), samples.data, samples.data + samples.size);
@@ -112,13 +113,14 @@ void Listener::hear_windows(std::int64_t count, std::int64_t total) {
   for (std::int64_t i = 0; i < count; ++i) starts.push_back(start(windows_ + i, total));
   segment(starts);
   for (std::int64_t i = 0; i < count; ++i) {
-    watch_.check();
     const std::int64_t index = windows_ + i;
     const Window& window = sampler_.add_window(
         starts[size(i)], log_probabilities_.data() + i * kWindowFrames * kPowersetClasses);
     const bool last = index + 1 == total;
-    if (index % hear_every_ == 0 || last) hear(window, last);
+    if (index % hear_every_ == 0 || last) cut_pieces(window, last);
   }
+  watch_.check();
+  hear_pieces();
   windows_ += count;
   if (windows_ == total) return;
   const std::int64_t next = start(windows_, total);
@@ -149,7 +151,7 @@ void Listener::segment(const std::vector<std::int64_t>& starts) {
 // whole of its input, and would mix two voices. Who they are is best known in the middle of a
 // window, so that all but the last is heard up to three quarters, and the next one is half a window
 // later.
-void Listener::hear(const Window& window, bool last) {
+void Listener::cut_pieces(const Window& window, bool last) {
   const std::int64_t start = window.first_frame * kStep;
   const std::int64_t first = std::max(heard_, start / Fbank::kShift);
   const std::int64_t heard_frames = last ? kWindowFrames : kWindowFrames * 3 / 4;
@@ -180,35 +182,55 @@ void Listener::hear(const Window& window, bool last) {
       }
     }
     if (frames.size() < kLeastPiece) continue;
-    hear_frames(frames, first);
+    add_piece(frames, first);
     for (const int i : frames) active[size(i)] = 0;
   }
   frames.clear();
   for (std::size_t i = 0; i < active.size(); ++i) {
     if (active[i] != 0) frames.push_back(static_cast<int>(i));
   }
-  if (frames.size() >= kLeastPiece) hear_frames(frames, first);
+  if (frames.size() >= kLeastPiece) add_piece(frames, first);
   heard_ = end;
 }
 
-void Listener::hear_frames(const std::vector<int>& frames, std::int64_t first_frame) {
-  const int count = static_cast<int>(frames.size());
-  piece_.resize(frames.size() * Fbank::kBands);
-  for (std::size_t i = 0; i < frames.size(); ++i) {
-    std::copy_n(bands_.begin() + std::ptrdiff_t{frames[i]} * Fbank::kBands, Fbank::kBands,
-                piece_.begin() + static_cast<std::ptrdiff_t>(i) * Fbank::kBands);
+void Listener::add_piece(const std::vector<int>& frames, std::int64_t first_frame) {
+  Piece& piece = pieces_.emplace_back();
+  for (const int frame : frames) {
+    piece.frames.push_back(first_frame + frame);
+    const auto row = bands_.begin() + std::ptrdiff_t{frame} * Fbank::kBands;
+    piece.bands.insert(piece.bands.end(), row, row + Fbank::kBands);
   }
-  subtract_mean(piece_.data(), count);
-  features_.resize(size(Embedder::feature_frames(count)) * kVoiceFeatures);
-  embedder_.frame_features(piece_.data(), count, features_.data(), pool_, watch_.control().cancel);
-  // Feature k was made from frames 2 k and 2 k + 1 of the piece, which need not be neighbours in
-  // the recording: the second fills a place that no first one takes.
+  const auto count = static_cast<int>(frames.size());
+  subtract_mean(piece.bands.data(), count);
+  piece.features.resize(size(Embedder::feature_frames(count)) * kVoiceFeatures);
+}
+
+void Listener::hear_pieces() {
+  const auto hear = [this](Piece& piece, Embedder& embedder, kernels::ThreadPool& pool) {
+    embedder.frame_features(piece.bands.data(), static_cast<int>(piece.frames.size()),
+                            piece.features.data(), pool, watch_.control().cancel);
+  };
+  if (pieces_.size() >= 2 * embedders_.size()) {
+    pool_.run(static_cast<int>(pieces_.size()), [&](int task, int worker) {
+      kernels::ThreadPool alone(1);
+      hear(pieces_[size(task)], embedders_[size(worker)], alone);
+    });
+  } else {  // too few to keep all threads busy: they share the layers of each
+    for (Piece& piece : pieces_) hear(piece, embedders_.front(), pool_);
+  }
+  for (const Piece& piece : pieces_) place_features(piece);
+  pieces_.clear();
+}
+
+// Feature k was made from frames 2 k and 2 k + 1 of the piece, which need not be neighbours in the
+// recording: the second fills a place that no first one takes.
+void Listener::place_features(const Piece& piece) {
   FeatureStrip& strip = sampler_.features();
   for (const std::size_t odd : {std::size_t{0}, std::size_t{1}}) {
-    for (std::size_t i = odd; i < frames.size(); i += 2) {
-      const std::int64_t place = (first_frame + frames[i]) / 2;
+    for (std::size_t i = odd; i < piece.frames.size(); i += 2) {
+      const std::int64_t place = piece.frames[i] / 2;
       if (odd == 1 && strip.valid(place)) continue;
-      strip.set(place, features_.data() + i / 2 * kVoiceFeatures);
+      strip.set(place, piece.features.data() + i / 2 * kVoiceFeatures);
     }
   }
 }

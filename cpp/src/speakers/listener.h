@@ -34,6 +34,13 @@ class Listener {
   Evidence finish();
 
  private:
+  // What CAM++ hears at a time.
+  struct Piece {
+    std::vector<std::int64_t> frames;  // of the filterbank
+    std::vector<float> bands;          // [frames][kBands]
+    std::vector<float> features;
+  };
+
   void choose_step();
   std::int64_t last_start() const;
   std::int64_t full_windows() const;
@@ -43,15 +50,17 @@ class Listener {
   void forget_before(std::int64_t sample);
   void report(double share);
   void segment(const std::vector<std::int64_t>& starts);
-  void hear(const Window& window, bool last);
-  void hear_frames(const std::vector<int>& frames, std::int64_t first_frame);
+  void cut_pieces(const Window& window, bool last);
+  void add_piece(const std::vector<int>& frames, std::int64_t first_frame);
+  void hear_pieces();
+  void place_features(const Piece& piece);
 
   const DiarizeOptions options_;
   kernels::ThreadPool& pool_;
   Watch& watch_;
   const double progress_share_;
   Segmentation segmentation_;
-  Embedder embedder_;
+  std::vector<Embedder> embedders_;  // one for each thread
   Fbank fbank_;
   VoiceSampler sampler_;
   std::vector<float> kept_;     // samples that are still needed,
@@ -67,8 +76,7 @@ class Listener {
   std::vector<std::vector<float>> padded_;
   std::vector<float> log_probabilities_;
   std::vector<float> bands_;  // [frames][kBands] of the window that is heard
-  std::vector<float> piece_;
-  std::vector<float> features_;
+  std::vector<Piece> pieces_;
 };
 
 }  // namespace earwitness::speakers
