@@ -12,10 +12,11 @@ namespace {
 // Stretches of 1.2 s, one after the other; `within` is the mean cosine of two of one voice.
 struct Stretches {
   Evidence evidence;
-  std::vector<std::vector<std::size_t>> clusters;
+  std::vector<VoiceCluster> clusters;
 
   void add(const VoiceVector& voice, int count, double within, VoiceMaker& maker) {
-    auto& members = clusters.emplace_back();
+    clusters.emplace_back().seconds = 1.2 * count;
+    auto& members = clusters.back().glimpses;
     for (int i = 0; i < count; ++i) {
       members.push_back(evidence.glimpses.size());
       Glimpse& g = evidence.glimpses.emplace_back();
@@ -26,7 +27,14 @@ struct Stretches {
   }
 
   std::vector<int> joined(std::size_t least, std::size_t most) const {
-    return join_same_speakers(evidence, clusters, {0.4, 0.56, least, most});
+    SameSpeaker same;
+    same.within = 0.4;
+    same.alike = 0.22;
+    same.likeness = 0.55;
+    same.seconds = 8.0;
+    same.least = least;
+    same.most = most;
+    return join_same_speakers(evidence, clusters, same);
   }
 };
 
@@ -69,6 +77,41 @@ TEST(bounds_go_before_likeness) {
   CHECK(three[3] == 2 && *std::max_element(three.begin(), three.end()) == 2);
   CHECK((s.joined(0, 1) == std::vector<int>{0, 0, 0, 0}));
   CHECK(join_same_speakers({}, {}, {}).empty());
+}
+
+// Average linkage alone would have joined them at the mean cosine of single stretches.
+TEST(few_stretches_are_compared_one_by_one) {
+  VoiceMaker maker(4);
+  const VoiceVector ada = maker.person();
+  Stretches s;
+  s.add(ada, 60, 0.4, maker);
+  s.add(ada, 3, 0.4, maker);
+  s.add(maker.person(), 3, 0.4, maker);
+  CHECK((s.joined(0, 100) == std::vector<int>{0, 0, 1}));
+}
+
+TEST(bounds_count_those_who_speak_enough) {
+  VoiceMaker maker(5);
+  const VoiceVector ada = maker.person();
+  Stretches s;
+  s.add(ada, 20, 0.6, maker);
+  s.add(ada, 20, 0.6, maker);
+  s.add(maker.person(), 3, 0.6, maker);  // 3.6 seconds
+  // Two are enough of ada alone: the third does not count, so that they stay apart.
+  CHECK((s.joined(2, 100) == std::vector<int>{0, 1, 2}));
+  CHECK((s.joined(0, 1) == std::vector<int>{0, 0, 1}));
+}
+
+TEST(small_clusters_of_one_voice_gather) {
+  VoiceMaker maker(6);
+  Stretches s;
+  const VoiceVector ada = maker.person();
+  const VoiceVector bob = maker.person();
+  for (int i = 0; i < 40; ++i) s.add(i % 2 == 0 ? ada : bob, 2, 0.6, maker);
+  const std::vector<int> speaker = s.joined(0, 100);
+  for (std::size_t i = 0; i < speaker.size(); ++i) {
+    CHECK(speaker[i] == static_cast<int>(i % 2));
+  }
 }
 
 CHECK_MAIN()

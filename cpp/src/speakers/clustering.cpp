@@ -19,12 +19,16 @@ namespace {
 // A stretch whose halves are less alike holds two people and would bridge their clusters.
 constexpr float kPurity = 0.3F;
 
-// Stretches are one cluster up to a mean cosine that is this share of that within speakers here,
-// and clusters one speaker from this likeness of their mean voices on. In simulated and real
-// conversations the likeness of two people is mostly below 0.52, that of one above 0.58; a wrong
-// join costs more than a speaker too many.
+// Stretches are gathered into clusters up to a mean cosine that is this share of that within
+// speakers here: the clusters are then of one speaker, who may have several of them. From 0.6 to
+// 0.85 nothing changes much; stretches that hold two voices bridge larger clusters below.
+constexpr double kPureCluster = 0.75;
+
+// What is one speaker: clusters of this likeness of their mean voices; with a cluster of a few
+// stretches only, this share of the cosine within speakers. In simulated and real conversations the
+// likeness of two people is mostly below 0.52, that of one above 0.58.
+constexpr double kSameSpeaker = 0.55;
 constexpr double kSameCluster = 0.55;
-constexpr double kSameSpeaker = 0.56;
 
 // The cosine within speakers is measured on neighbouring stretches of one local speaker, blended
 // with kPriorPairs pairs of the usual value: short recordings have few. The quantile is above the
@@ -229,22 +233,31 @@ class Clusterer {
     return static_cast<std::size_t>(stop - merges_.begin());
   }
 
-  // The speakers of whom there is enough.
+  // The speakers of whom there is enough. The first clusters hold one speaker each, as far as can
+  // be told from single stretches; what they have in common tells which are one speaker's.
   std::vector<Group> find_groups() const {
-    std::vector<Group> groups = groups_after(alike(kSameCluster));
-    keep_large(groups, least_seconds_);
-    std::vector<std::vector<std::size_t>> clusters;
-    for (const Group& group : groups) {
-      auto& members = clusters.emplace_back();
-      for (const std::size_t i : group.units) members.push_back(units_[i]);
+    const std::vector<Group> parts = groups_after(alike(kPureCluster));
+    std::vector<VoiceCluster> clusters;
+    for (const Group& part : parts) {
+      VoiceCluster& cluster = clusters.emplace_back();
+      cluster.seconds = part.seconds;
+      for (const std::size_t i : part.units) cluster.glimpses.push_back(units_[i]);
     }
-    const std::vector<int> speaker = join_same_speakers(
-        evidence_, clusters, {within_, kSameSpeaker, least_speakers(), most_speakers()});
+    SameSpeaker same;
+    same.within = within_;
+    same.alike = kSameCluster * within_;
+    same.likeness = kSameSpeaker;
+    same.seconds = least_seconds_;
+    same.least = least_speakers();
+    same.most = most_speakers();
+    const std::vector<int> speaker = join_same_speakers(evidence_, clusters, same);
     std::vector<int> cluster(units_.size(), -1);
-    for (std::size_t g = 0; g < groups.size(); ++g) {
-      for (const std::size_t i : groups[g].units) cluster[i] = speaker[g];
+    for (std::size_t p = 0; p < parts.size(); ++p) {
+      for (const std::size_t i : parts[p].units) cluster[i] = speaker[p];
     }
-    return grouped(cluster);
+    std::vector<Group> groups = grouped(cluster);
+    keep_large(groups, least_seconds_);
+    return groups;
   }
 
   // Beside those that the groups are: any who are heard well, and who may be one if the least

@@ -14,7 +14,7 @@ constexpr double kPriorPairs = 20.0;
 
 constexpr double kLeastWithin = 0.1;
 
-// The mean of fewer stretches is no voice yet: such clusters are what the stretches made them.
+// The mean of fewer stretches is no voice yet, and their noise is not known.
 constexpr double kLeastStretches = 4.0;
 
 struct Cluster {
@@ -22,10 +22,16 @@ struct Cluster {
   double stretches = 0.0;
   double alike = 0.0;  // sum of the cosines of pairs that do not overlap in time
   double pairs = 0.0;
+  double seconds = 0.0;
+  bool alive = true;
 };
 
 double dot(const Cluster& a, const Cluster& b) {
   return std::inner_product(a.sum.begin(), a.sum.end(), b.sum.begin(), 0.0);
+}
+
+double mean_cosine(const Cluster& a, const Cluster& b) {
+  return dot(a, b) / (a.stretches * b.stretches);
 }
 
 Cluster describe(const Evidence& evidence, const std::vector<std::size_t>& members) {
@@ -56,6 +62,7 @@ void absorb(Cluster& into, const Cluster& other) {
   into.pairs += other.pairs + into.stretches * other.stretches;
   for (std::size_t d = 0; d < into.sum.size(); ++d) into.sum[d] += other.sum[d];
   into.stretches += other.stretches;
+  into.seconds += other.seconds;
 }
 
 // A stretch is its speaker's voice and noise, so that the cosine of two clusters' stretches is that
@@ -65,45 +72,114 @@ double likeness(const Cluster& a, const Cluster& b, double within) {
   const auto inside = [&](const Cluster& c) {
     return std::max((c.alike + kPriorPairs * within) / (c.pairs + kPriorPairs), kLeastWithin);
   };
-  return dot(a, b) / (a.stretches * b.stretches) / std::sqrt(inside(a) * inside(b));
+  return mean_cosine(a, b) / std::sqrt(inside(a) * inside(b));
 }
+
+class Joiner {
+ public:
+  Joiner(const Evidence& evidence, const std::vector<VoiceCluster>& clusters,
+         const SameSpeaker& same)
+      : same_(same), speaker_(clusters.size()) {
+    std::iota(speaker_.begin(), speaker_.end(), 0);
+    for (const VoiceCluster& cluster : clusters) {
+      live_.push_back(describe(evidence, cluster.glimpses));
+      live_.back().seconds = cluster.seconds;
+    }
+    nearest_.resize(live_.size());
+    for (std::size_t i = 0; i < live_.size(); ++i) find_nearest(i);
+  }
+
+  std::vector<int> run() {
+    while (join_one()) {
+    }
+    return numbered();
+  }
+
+ private:
+  struct Nearest {
+    double sure = -2.0;     // that it is the same speaker: from 1 on
+    std::size_t other = 0;  // of a greater number
+  };
+
+  bool large(const Cluster& c) const { return c.seconds >= same_.seconds; }
+
+  std::size_t speakers() const {
+    return static_cast<std::size_t>(std::count_if(
+        live_.begin(), live_.end(), [&](const Cluster& c) { return c.alive && large(c); }));
+  }
+
+  double sureness(const Cluster& a, const Cluster& b) const {
+    if (std::min(a.stretches, b.stretches) < kLeastStretches) {
+      return mean_cosine(a, b) / same_.alike;
+    }
+    return likeness(a, b, same_.within) / same_.likeness;
+  }
+
+  void find_nearest(std::size_t i) {
+    nearest_[i] = {};
+    for (std::size_t j = i + 1; j < live_.size(); ++j) {
+      if (live_[j].alive) consider(i, j);
+    }
+  }
+
+  void consider(std::size_t i, std::size_t j) {
+    const double sure = sureness(live_[i], live_[j]);
+    if (sure > nearest_[i].sure) nearest_[i] = {sure, j};
+  }
+
+  // False: there is nothing left to join.
+  bool join_one() {
+    const std::size_t count = speakers();
+    const bool too_many = count > same_.most;
+    const bool enough = count <= std::max<std::size_t>(same_.least, 1);
+    std::size_t best = live_.size();
+    for (std::size_t i = 0; i < live_.size(); ++i) {
+      if (!live_[i].alive || nearest_[i].sure <= -2.0) continue;
+      if (enough && large(live_[i]) && large(live_[nearest_[i].other])) continue;
+      if (best == live_.size() || nearest_[i].sure > nearest_[best].sure) best = i;
+    }
+    if (best == live_.size() || (nearest_[best].sure < 1.0 && !too_many)) return false;
+    join(best, nearest_[best].other);
+    return true;
+  }
+
+  void join(std::size_t keep, std::size_t drop) {
+    absorb(live_[keep], live_[drop]);
+    live_[drop].alive = false;
+    std::replace(speaker_.begin(), speaker_.end(), static_cast<int>(drop), static_cast<int>(keep));
+    for (std::size_t i = 0; i < live_.size(); ++i) {
+      if (!live_[i].alive) continue;
+      if (i == keep || nearest_[i].other == keep || nearest_[i].other == drop) {
+        find_nearest(i);
+      } else if (i < keep) {
+        consider(i, keep);
+      }
+    }
+  }
+
+  std::vector<int> numbered() const {
+    std::vector<int> number(live_.size(), 0);
+    int next = 0;
+    for (std::size_t i = 0; i < live_.size(); ++i) {
+      if (live_[i].alive) number[i] = next++;
+    }
+    std::vector<int> out;
+    for (const int s : speaker_) out.push_back(number[static_cast<std::size_t>(s)]);
+    return out;
+  }
+
+  const SameSpeaker& same_;
+  std::vector<Cluster> live_;
+  std::vector<Nearest> nearest_;
+  std::vector<int> speaker_;
+};
 
 }  // namespace
 
 std::vector<int> join_same_speakers(const Evidence& evidence,
-                                    const std::vector<std::vector<std::size_t>>& clusters,
+                                    const std::vector<VoiceCluster>& clusters,
                                     const SameSpeaker& same) {
-  std::vector<Cluster> live;
-  live.reserve(clusters.size());
-  for (const auto& members : clusters) live.push_back(describe(evidence, members));
-  std::vector<int> speaker(clusters.size());
-  std::iota(speaker.begin(), speaker.end(), 0);
-  while (live.size() > std::max<std::size_t>(same.least, 1)) {
-    const bool must = live.size() > same.most;
-    double best = -2.0;
-    std::pair<std::size_t, std::size_t> pair;
-    for (std::size_t i = 0; i < live.size(); ++i) {
-      for (std::size_t j = i + 1; j < live.size(); ++j) {
-        if (!must && std::min(live[i].stretches, live[j].stretches) < kLeastStretches) continue;
-        const double alike = likeness(live[i], live[j], same.within);
-        if (alike <= best) continue;
-        best = alike;
-        pair = {i, j};
-      }
-    }
-    if (best < same.likeness && !must) break;
-    const auto [keep, drop] = pair;
-    absorb(live[keep], live[drop]);
-    live.erase(live.begin() + static_cast<std::ptrdiff_t>(drop));
-    for (int& s : speaker) {
-      if (s == static_cast<int>(drop)) {
-        s = static_cast<int>(keep);
-      } else if (s > static_cast<int>(drop)) {
-        --s;
-      }
-    }
-  }
-  return speaker;
+  return Joiner(evidence, clusters, same).run();
 }
 
 }  // namespace earwitness::speakers
