@@ -3,9 +3,9 @@
     python benches/diarization_scaling.py FOLDER [--hours 1 2 4] [--threads 1]
 
 FOLDER holds 16 kHz mono WAV files (of simulate_conversations.py), which are joined end to end,
-again and again, to each length. Each is diarized by a process of its own. Peak memory is that above
-the process with the models loaded; the audio itself, of which each hour is 220 MiB of float32, is
-part of it.
+again and again, to each length. Each is diarized by a process of its own, by its path and as
+samples. Peak memory is that above the process with the models loaded; as samples, the audio itself,
+of which each hour is 220 MiB of float32, is part of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from typing import Final
 from diarization_der import EARWITNESS, System
 
 RATE: Final = 16000
-AUDIO: Final = RATE * 4 * 3600 / 2**20  # MiB an hour
+SAMPLES: Final = EARWITNESS.replace("(path, num", "(load_audio(path), num").replace(
+    "import Diarizer", "import Diarizer; from earwitness.audio import load_audio"
+)
 
 
 def pieces(files: list[Path], seconds: float) -> Iterator[bytes]:
@@ -54,7 +56,7 @@ def main() -> None:
     files = sorted(arguments.folder.glob("*.wav"))
     if not files:
         parser.error(f"{arguments.folder} has no WAV files")
-    print("  hours   CPU s  CPU s/s  wall s/s  peak MiB  beside audio  speakers")
+    print("  hours  given as   CPU s  CPU s/s  wall s/s  peak MiB  speakers")
     for hours in arguments.hours:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "joined.wav"
@@ -64,20 +66,22 @@ def main() -> None:
                 joined.setframerate(RATE)
                 for block in pieces(files, 3600 * hours):
                     joined.writeframes(block)
-            system = System(
-                "earwitness",
-                sys.executable,
-                EARWITNESS.format(threads=arguments.threads, hop=0.0),
-            )
-            system.start()
-            turns = system.ask(path, None)
-            system.stop()
-        peak = system.peak - system.loaded
-        print(
-            f"{hours:7.2f} {system.cpu:7.1f} {system.cpu / hours / 3600:8.4f}"
-            f" {system.wall / hours / 3600:9.4f} {peak:9.0f} {peak - AUDIO * hours:13.0f}"
-            f" {len({speaker for _, _, speaker in turns}):9d}"
-        )
+            for given, code in (("path", EARWITNESS), ("samples", SAMPLES)):
+                system = System(
+                    "earwitness",
+                    sys.executable,
+                    code.format(threads=arguments.threads, hop=0.0),
+                )
+                system.start()
+                turns = system.ask(path, None)
+                system.stop()
+                peak = system.peak - system.loaded
+                print(
+                    f"{hours:7.2f}  {given:8} {system.cpu:7.1f} {system.cpu / hours / 3600:8.4f}"
+                    f" {system.wall / hours / 3600:9.4f} {peak:9.0f}"
+                    f" {len({speaker for _, _, speaker in turns}):9d}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
