@@ -140,6 +140,21 @@ def test_a_clipped_beginning_does_not_move_the_rest(engine: earwitness.Engine, j
         assert r.start + 0.5 == pytest.approx(w.start, abs=0.1)
 
 
+def test_words_beside_a_loop_that_was_cut_do_not_stretch_over_it(
+    engine: earwitness.Engine, jfk: Pcm
+) -> None:
+    """One word again and again, of which the first run is kept, and then other speech."""
+    country = np.concatenate([jfk[int(9.9 * RATE) : int(10.6 * RATE)], np.zeros(1600, np.float32)])
+    rest = 20 * country.size / RATE
+    samples = np.concatenate(
+        [np.tile(country, 20), np.zeros(RATE // 2, np.float32), jfk[: 8 * RATE]]
+    )
+    words = hear(engine, samples).words
+    assert [bare(w) for w in words][:3] == ["country", "and", "so"]
+    assert max(w.end - w.start for w in words) <= 1.41  # twice 0.7 s
+    assert all(w.start > rest - 1.41 for w in words[1:])
+
+
 def test_two_threads_give_the_same_words(engine: earwitness.Engine, conversation: Pcm) -> None:
     one = hear(engine, conversation, threads=1)
     assert hear(engine, conversation, threads=2).words == one.words
