@@ -3,9 +3,15 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "buffer.h"
 #include "callbacks.h"
 #include "register.h"
+#include "speech/published_heads.h"
 
 namespace py = pybind11;
 
@@ -19,6 +25,15 @@ Transcript transcribe(const Engine& engine, const py::buffer& pcm, const Transcr
   BufferPcm samples(pcm, control.cancel, control.poll);
   const py::gil_scoped_release no_gil;
   return engine.transcribe(samples.view(), options, control);
+}
+
+std::map<std::string, std::vector<std::pair<int, int>>> published_heads() {
+  std::map<std::string, std::vector<std::pair<int, int>>> models;
+  for (const speech::PublishedHeads& model : speech::published_heads()) {
+    auto& heads = models[std::string(model.model)];
+    for (const speech::AttentionHead& head : model.heads) heads.emplace_back(head.layer, head.head);
+  }
+  return models;
 }
 
 }  // namespace
@@ -44,6 +59,8 @@ void register_engine(py::module_& m) {
       .def_property_readonly("closed", &Engine::closed)
       .def_property_readonly("model", &Engine::model)
       .def_property_readonly("device", &Engine::device);
+
+  m.def("published_heads", &published_heads);
 }
 
 }  // namespace earwitness::bindings

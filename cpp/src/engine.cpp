@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -70,7 +71,7 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<speech::Network>> networks;  // idle, one per call that ran at a time
   bool closed = false;
 
-  std::mutex pointing_mutex;  // held while they are being found: others wait for them
+  std::timed_mutex pointing_mutex;  // held while they are being found: others wait for them
   std::optional<std::vector<speech::PointingHead>> pointing_heads;
 
   std::unique_ptr<speech::Network> take_network() {
@@ -93,10 +94,12 @@ struct Engine::Impl {
     if (!closed) networks.push_back(std::move(network));
   }
 
-  // Where the model's are not known, the first call that asks finds them.
+  // Where they are not measured beforehand, the first call that asks finds them, once for all
+  // calls; one that is cancelled meanwhile leaves it to the next.
   std::vector<speech::PointingHead> find_pointing_heads(speech::Network& network, int threads,
                                                         Watch& watch) {
-    const std::lock_guard lock(pointing_mutex);
+    std::unique_lock lock(pointing_mutex, std::defer_lock);
+    while (!lock.try_lock_for(std::chrono::milliseconds(20))) watch.check();
     if (!pointing_heads) {
       pointing_heads = speech::find_pointing_heads(network, *vocabulary, *mel, threads, watch);
     }
@@ -119,7 +122,7 @@ Engine::Engine(const std::filesystem::path& path, const std::string& device,
   impl_->device = ggml_backend_dev_name(handle);
   speech::ModelFile file = speech::ModelFile::parse(path);
   const speech::Hyperparameters h = file.hparams;
-  impl_->pointing_heads = speech::known_pointing_heads(h);
+  impl_->pointing_heads = speech::measured_pointing_heads(file.fingerprint);
   impl_->vocabulary = std::make_unique<speech::Vocabulary>(std::move(file.tokens), h.n_vocab);
   impl_->mel =
       std::make_unique<speech::Mel>(file.mel_filters, file.n_filter_mels, file.n_filter_bins);

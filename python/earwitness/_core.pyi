@@ -293,6 +293,11 @@ def as_pcm(
 
 def devices() -> list[str]: ...
 def system_info() -> str: ...
+def published_heads() -> dict[str, list[tuple[int, int]]]:
+    """Layers and heads of the cross attention that OpenAI published as following the words.
+
+    By the catalogue's family, such as `large-v3`.
+    """
 
 @final
 class Turn:

@@ -98,6 +98,17 @@ TEST(the_quantisation_version_is_no_part_of_the_weight_type) {
   CHECK(parse(image.bytes()).hparams.ftype == GGML_FTYPE_MOSTLY_Q5_0);
 }
 
+TEST(a_fingerprint_is_of_one_training_however_it_is_stored) {
+  Spec spec = small_spec();
+  spec.n_state = 32;
+  const std::uint64_t fingerprint = parse(make_image(spec).bytes()).fingerprint;
+  spec.type = GGML_TYPE_Q8_0;
+  Image image = make_image(spec);
+  CHECK(parse(image.bytes()).fingerprint == fingerprint);
+  image.tensor("decoder.ln.bias").data[0] ^= 1;
+  CHECK(parse(image.bytes()).fingerprint != fingerprint);
+}
+
 TEST(tensors_of_other_names_are_no_harm) {
   Image image = make_image(small_spec());
   image.tensors.push_back({"a.newer.tensor", {4}, GGML_TYPE_F32, std::string(16, '\0')});

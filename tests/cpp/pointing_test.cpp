@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
 #include "check.h"
 #include "speech/known_sentence.h"
+#include "speech/published_heads.h"
 #include "synthetic_model.h"
 
 namespace earwitness::speech {
@@ -95,34 +97,62 @@ TEST(attention_that_is_no_number_still_ends) {
   CHECK(std::is_sorted(got.begin(), got.end()) && got.front() >= 0.0 && got.back() < 9 * kColumn);
 }
 
-TEST(known_heads_fit_their_models) {
-  Hyperparameters h;
-  for (const auto& [layers, n_head, vocabulary] :
-       {std::array{4, 6, 51864}, std::array{6, 8, 51865}}) {
-    h.n_text_layer = layers;
-    h.n_text_head = n_head;
-    h.n_vocab = vocabulary;
-    const auto heads = known_pointing_heads(h);
+TEST(heads_measured_beforehand_are_of_one_training) {
+  for (const std::uint64_t fingerprint : {0x2727256c2511caebULL, 0x1dea1950d54e8a85ULL}) {
+    const auto heads = measured_pointing_heads(fingerprint);
     CHECK(heads && !heads->empty());
-    for (const PointingHead& p : *heads) {
-      CHECK(p.head.layer >= 0 && p.head.layer < layers);
-      CHECK(p.head.head >= 0 && p.head.head < n_head);
-    }
+    for (const PointingHead& p : *heads) CHECK(std::abs(p.lag) < 0.1);
+    CHECK(!measured_pointing_heads(fingerprint + 1));
   }
-  h.n_text_layer = 2;
-  CHECK(!known_pointing_heads(h));
 }
 
-// Its head {1, 0} points, 0.08 s late; the others look at one place, or half a word late, which is
-// not one distance from the starts.
+TEST(published_heads_fit_their_models) {
+  CHECK(published_heads().size() == 12);
+  for (const PublishedHeads& model : published_heads()) {
+    CHECK(model.heads.size() >= 5);
+    for (std::size_t i = 0; i < model.heads.size(); ++i) {
+      const AttentionHead& head = model.heads[i];
+      CHECK(head.layer >= 0 && head.layer < model.n_text_layer);
+      CHECK(head.head >= 0 && head.head < model.n_text_head);
+      CHECK(std::count(model.heads.begin(), model.heads.end(), head) == 1);
+    }
+  }
+}
+
+Hyperparameters shape(int n_layer, int n_head, int n_vocab) {
+  Hyperparameters h;
+  h.n_audio_ctx = 1500;
+  h.n_text_ctx = 448;
+  h.n_text_layer = n_layer;
+  h.n_text_head = n_head;
+  h.n_vocab = n_vocab;
+  return h;
+}
+
+TEST(models_of_one_shape_share_their_published_heads) {
+  CHECK(published_heads(shape(4, 6, synthetic::kEnglishVocabulary)).size() == 8);
+  CHECK(published_heads(shape(4, 6, synthetic::kMultilingualVocabulary)).size() == 6);
+  // large-v1 has 9 and large-v2 23, none of them the same.
+  CHECK(published_heads(shape(32, 20, synthetic::kMultilingualVocabulary)).size() == 32);
+  CHECK(published_heads(shape(32, 20, synthetic::kLargeV3Vocabulary)).size() == 10);
+  CHECK(published_heads(shape(2, 6, synthetic::kEnglishVocabulary)).empty());
+}
+
+// A network of which only the places that its heads look at are known.
 class Pointer : public Network {
  public:
-  Pointer() {
-    hparams_.n_audio_ctx = 1500;
-    hparams_.n_text_ctx = 448;
-    hparams_.n_text_layer = 2;
-    hparams_.n_text_head = 2;
-    hparams_.n_vocab = synthetic::kEnglishVocabulary;
+  using TimeOf = double (*)(const KnownWord& word, const AttentionHead& head);
+
+  Pointer(const Hyperparameters& hparams, TimeOf time_of) : hparams_(hparams), time_of_(time_of) {
+    for (std::size_t word = 0; word < kKnownWords.size(); ++word) {
+      word_of_.insert(word_of_.end(), vocabulary_.encode(kKnownWords[word].text).size(), word);
+    }
+  }
+  Heads found() {
+    const Mel mel(image_.filters, image_.filter_mels, image_.filter_bins);
+    const Control control;
+    Watch watch(control);
+    return find_pointing_heads(*this, vocabulary_, mel, 1, watch);
   }
   const Hyperparameters& hparams() const override { return hparams_; }
   int position() const override { return 0; }
@@ -143,43 +173,62 @@ class Pointer : public Network {
       for (std::size_t row = 0; row < tokens.size(); ++row) {
         std::vector<float> look(static_cast<std::size_t>(positions_), 1e-6F);
         const std::size_t found = row + 1 < prompt ? 0 : std::min(row + 1 - prompt, text - 1);
-        const double place = time_of(found, head);
+        const double place = time_of_(kKnownWords[word_of_[found]], head);
         look[static_cast<std::size_t>(std::lround(place / kColumn))] = 1.0F;
         attention.insert(attention.end(), look.begin(), look.end());
       }
     }
     return attention;
   }
-  std::vector<std::size_t> word_of;  // by text token
 
  private:
-  double time_of(std::size_t token, const AttentionHead& head) const {
-    const KnownWord& word = kKnownWords[word_of[token]];
-    if (head.head == 1) return head.layer == 0 ? 3.0 : (word.start + word.end) / 2;
-    return head.layer == 1 ? word.start + 0.08 : word.end + 0.3;
-  }
   Hyperparameters hparams_;
+  TimeOf time_of_;
+  synthetic::Image image_ = synthetic::make_image({});
+  Vocabulary vocabulary_{image_.tokens, synthetic::kEnglishVocabulary};
+  std::vector<std::size_t> word_of_;  // by text token
   int positions_ = 0;
 };
 
+// Head {1, 0} points, 0.08 s late; the others look at one place, or half a word late, which is not
+// one distance from the starts.
 TEST(the_head_that_points_is_found) {
-  const synthetic::Image image = synthetic::make_image({});
-  const Vocabulary vocabulary(image.tokens, synthetic::kEnglishVocabulary);
-  const Mel mel(image.filters, image.filter_mels, image.filter_bins);
-  Pointer network;
-  for (std::size_t word = 0; word < kKnownWords.size(); ++word) {
-    const std::size_t n = vocabulary.encode(kKnownWords[word].text).size();
-    network.word_of.insert(network.word_of.end(), n, word);
-  }
-  const Control control;
-  Watch watch(control);
-  const Heads heads = find_pointing_heads(network, vocabulary, mel, 1, watch);
-  const auto found = std::find_if(heads.begin(), heads.end(), [](const PointingHead& p) {
-    return p.head.layer == 1 && p.head.head == 0;
-  });
-  CHECK(found != heads.end());
-  CHECK_NEAR(found->lag, 0.08, 0.011);
-  for (const PointingHead& p : heads) CHECK(!(p.head.layer == 0 && p.head.head == 1));
+  Pointer network(shape(2, 2, synthetic::kEnglishVocabulary),
+                  [](const KnownWord& word, const AttentionHead& head) {
+                    if (head.head == 1) {
+                      return head.layer == 0 ? 3.0 : (word.start + word.end) / 2;
+                    }
+                    return head.layer == 1 ? word.start + 0.08 : word.end + 0.3;
+                  });
+  const Heads heads = network.found();
+  CHECK(heads.size() == 1);
+  CHECK((heads.front().head == AttentionHead{1, 0}));
+  CHECK_NEAR(heads.front().lag, 0.08, 0.011);
+}
+
+// In the shape of tiny.en: all six heads of the first layer point, and one of the published.
+TEST(of_heads_that_point_alike_the_published_come_first) {
+  Pointer network(shape(4, 6, synthetic::kEnglishVocabulary),
+                  [](const KnownWord& word, const AttentionHead& head) {
+                    if (head == AttentionHead{2, 5}) return word.start + 0.02;
+                    return head.layer == 0 ? word.start + 0.08 : (word.start + word.end) / 2;
+                  });
+  const Heads heads = network.found();
+  CHECK(heads.size() == 4);
+  CHECK((heads.front().head == AttentionHead{2, 5}));
+  CHECK_NEAR(heads.front().lag, 0.02, 0.011);
+  for (std::size_t i = 1; i < heads.size(); ++i) CHECK(heads[i].head.layer == 0);
+}
+
+// As it may be with what was trained on from it, or was given another decoder.
+TEST(published_heads_that_do_not_point_are_not_used) {
+  Pointer network(shape(4, 6, synthetic::kEnglishVocabulary),
+                  [](const KnownWord& word, const AttentionHead& head) {
+                    return head == AttentionHead{1, 4} ? word.start + 0.06 : word.end;
+                  });
+  const Heads heads = network.found();
+  CHECK(heads.size() == 1);
+  CHECK((heads.front().head == AttentionHead{1, 4}));
 }
 
 TEST(the_known_sentence_is_its_words) {

@@ -87,6 +87,35 @@ TEST(nothing_moves_where_nothing_stands_out) {
   CHECK(w.start == 0.1 && w.end == 0.9);
 }
 
+TEST(a_word_is_bounded_where_it_is_alone) {
+  const auto bounded = [](std::size_t n_tokens, Beside beside) {
+    Word w = word(2.0, 12.0);
+    bound(w, n_tokens, beside);
+    return w;
+  };
+  const Word before_a_cut = bounded(1, {.alone_before = false, .alone_after = true});
+  CHECK(before_a_cut.start == 2.0);
+  CHECK_NEAR(before_a_cut.end, 3.4, 1e-9);
+  const Word after_a_cut = bounded(2, {.alone_before = true, .alone_after = false});
+  CHECK_NEAR(after_a_cut.start, 10.6, 1e-9);
+  CHECK(after_a_cut.end == 12.0);
+  const Word between_cuts = bounded(1, {.alone_before = true, .alone_after = true});
+  CHECK(between_cuts.start == 2.0);
+  CHECK_NEAR(between_cuts.end, 3.4, 1e-9);
+  const Word number = bounded(5, {.alone_before = false, .alone_after = true});
+  CHECK_NEAR(number.end, 5.5, 1e-9);
+  const Word among_others = bounded(1, {});
+  CHECK(among_others.start == 2.0 && among_others.end == 12.0);
+}
+
+TEST(a_word_of_common_length_is_not_bounded) {
+  for (const bool alone : {false, true}) {
+    Word w = word(2.0, 3.3);
+    bound(w, 1, {.alone_before = alone, .alone_after = alone});
+    CHECK(w.start == 2.0 && w.end == 3.3);
+  }
+}
+
 TEST(what_lies_outside_is_not_quiet) {
   const std::vector<float> pcm = bursts(0.0);
   const Loudness loudness({pcm.data(), pcm.size()}, pcm.size(), 100);

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from earwitness import models
+from earwitness import _core, models
 from earwitness.errors import ModelError, ModelNotFoundError
 from earwitness.models import CATALOGUE, HubSource, PackageSource
 
@@ -22,6 +22,15 @@ def test_all_released_models_are_there() -> None:
     assert {entry.family for entry in CATALOGUE} == FAMILIES
     assert {entry.name for entry in CATALOGUE if entry.weights == "f16"} == FAMILIES
     assert {entry.weights for entry in CATALOGUE} == {"f16", "q8_0", "q5_1", "q5_0"}
+
+
+def test_the_heads_that_follow_words_are_known_for_every_model() -> None:
+    layers = {"tiny": 4, "base": 6, "small": 12, "medium": 24, "large-v3-turbo": 4}
+    known = _core.published_heads()
+    for family in {entry.family for entry in CATALOGUE}:
+        assert known[family], family
+        n_layers = layers.get(family.removesuffix(".en"), 32)
+        assert all(0 <= layer < n_layers and 0 <= head < 20 for layer, head in known[family])
 
 
 def test_every_entry_is_well_formed() -> None:

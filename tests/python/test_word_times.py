@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import earwitness
 import numpy as np
@@ -138,6 +140,67 @@ def test_a_clipped_beginning_does_not_move_the_rest(engine: earwitness.Engine, j
         assert r.start + 0.5 == pytest.approx(w.start, abs=0.1)
 
 
+def test_words_beside_a_loop_that_was_cut_do_not_stretch_over_it(
+    engine: earwitness.Engine, jfk: Pcm
+) -> None:
+    """One word again and again, of which the first run is kept, and then other speech."""
+    country = np.concatenate([jfk[int(9.9 * RATE) : int(10.6 * RATE)], np.zeros(1600, np.float32)])
+    rest = 20 * country.size / RATE
+    samples = np.concatenate(
+        [np.tile(country, 20), np.zeros(RATE // 2, np.float32), jfk[: 8 * RATE]]
+    )
+    words = hear(engine, samples).words
+    assert [bare(w) for w in words][:3] == ["country", "and", "so"]
+    assert max(w.end - w.start for w in words) <= 1.41  # twice 0.7 s
+    assert all(w.start > rest - 1.41 for w in words[1:])
+
+
 def test_two_threads_give_the_same_words(engine: earwitness.Engine, conversation: Pcm) -> None:
     one = hear(engine, conversation, threads=1)
     assert hear(engine, conversation, threads=2).words == one.words
+
+
+@pytest.fixture
+def trained_on(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A model that differs in one bit: its heads are another's, to be found."""
+    content = bytearray(request.getfixturevalue(request.param).read_bytes())
+    name = b"decoder.ln.bias"
+    content[content.index(name) + len(name)] ^= 1
+    changed = tmp_path / "trained-on.bin"
+    changed.write_bytes(content)
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("name", "trained_on"),
+    [("tiny_en", "tiny_en"), ("base_model", "base_model")],
+    indirect=["trained_on"],
+)
+def test_heads_that_are_found_point_as_the_measured_do(
+    request: pytest.FixtureRequest, name: str, trained_on: Path, conversation: Pcm
+) -> None:
+    with earwitness.Engine(request.getfixturevalue(name)) as engine:
+        measured = hear(engine, conversation).words
+    with earwitness.Engine(trained_on) as engine:
+        found = hear(engine, conversation).words
+    assert [word.text for word in found] == [word.text for word in measured]
+    assert found != measured  # by other heads, or by others' lags
+    for edge in ("start", "end"):
+        apart = [
+            abs(getattr(f, edge) - getattr(m, edge)) for f, m in zip(found, measured, strict=True)
+        ]
+        # Each is within 0.02 s of the truth in the median.
+        assert statistics.median(apart) <= 0.02
+        assert sum(a <= 0.1 for a in apart) >= 0.9 * len(apart)
+
+
+@pytest.mark.parametrize("trained_on", ["tiny_en"], indirect=True)
+def test_calls_at_a_time_find_the_same_heads(trained_on: Path, jfk: Pcm) -> None:
+    with earwitness.Engine(trained_on) as engine, ThreadPoolExecutor(4) as pool:
+        token = earwitness.CancelToken()
+        stopped = pool.submit(hear, engine, jfk, cancel=token)
+        calls = [pool.submit(hear, engine, jfk, threads=n) for n in (1, 2, 1)]
+        token.cancel()
+        assert stopped.exception() is None or isinstance(stopped.exception(), earwitness.Cancelled)
+        words = [call.result().words for call in calls]
+        assert words[0] == words[1] == words[2] == hear(engine, jfk).words

@@ -1,6 +1,7 @@
 #include "speech/model_file.h"
 
 #include <fstream>
+#include <span>
 
 #include "earwitness/error.h"
 
@@ -53,10 +54,14 @@ class Reader {
     return text;
   }
 
+  void go_to(std::uint64_t position) {
+    position_ = position;
+    in_.seekg(static_cast<std::streamoff>(position_));
+  }
+
   void skip(std::uint64_t bytes, const char* what) {
     if (bytes > remaining()) fail(std::string("it ends inside its ") + what);
-    position_ += bytes;
-    in_.seekg(static_cast<std::streamoff>(position_));
+    go_to(position_ + bytes);
   }
 
  private:
@@ -239,6 +244,20 @@ void check_tensors(const Reader& in, const ModelFile& file) {
   }
 }
 
+// FNV-1a.
+std::uint64_t hash(std::span<const unsigned char> bytes) {
+  std::uint64_t sum = 0xcbf29ce484222325;
+  for (const unsigned char byte : bytes) sum = (sum ^ byte) * 0x100000001b3;
+  return sum;
+}
+
+std::uint64_t hash_of(Reader& in, const TensorEntry& entry) {
+  std::vector<unsigned char> bytes(entry.size);
+  in.go_to(entry.offset);
+  in.read(bytes.data(), bytes.size(), "tensors");
+  return hash(bytes);
+}
+
 }  // namespace
 
 ModelFile ModelFile::parse(const std::filesystem::path& path) {
@@ -266,6 +285,7 @@ ModelFile ModelFile::parse(const std::filesystem::path& path) {
 
   while (in.remaining() > 0) read_tensor(in, file);
   check_tensors(in, file);
+  file.fingerprint = hash_of(in, file.tensors.at("decoder.ln.bias"));
   return file;
 }
 

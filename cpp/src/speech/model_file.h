@@ -42,6 +42,9 @@ struct ModelFile {
   std::vector<float> mel_filters;   // [n_filter_mels][n_filter_bins]
   std::vector<std::string> tokens;  // bytes of the text tokens, by id
   std::unordered_map<std::string, TensorEntry> tensors;
+  // Of the last biases of the decoder, in which no two trainings agree, and which quantisation
+  // leaves as they are.
+  std::uint64_t fingerprint = 0;
 
   // Throws ModelError, which says what is wrong, unless every tensor that the hyperparameters call
   // for is there once, whole, in the right shape and in a type that can be computed with.

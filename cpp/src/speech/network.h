@@ -14,6 +14,7 @@ namespace earwitness::speech {
 struct AttentionHead {
   int layer = 0;
   int head = 0;
+  bool operator==(const AttentionHead&) const = default;
 };
 
 // What a window holds: sound, then silence up to the length that the model always sees.

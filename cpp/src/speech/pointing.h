@@ -1,6 +1,7 @@
 // Heads that point at where a token starts → when each token was spoken.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -18,11 +19,13 @@ struct PointingHead {
   double lag = 0.0;
 };
 
-// Those of the models on which they were measured beforehand, and of what was made from them.
-std::optional<std::vector<PointingHead>> known_pointing_heads(const Hyperparameters& hparams);
+// Those of tiny.en and base, measured beforehand, told by ModelFile::fingerprint. What was trained
+// on from them is another model.
+std::optional<std::vector<PointingHead>> measured_pointing_heads(std::uint64_t fingerprint);
 
-// Finds them in any model: hears a sentence whose words are known with their times, and looks for
-// the heads that lie at one distance from the starts. One at least. Takes as long as transcribing
+// Finds them in any other model: hears a sentence whose words are known with their times, and looks
+// for the heads that lie at one distance from the starts; among those that do so equally well,
+// published ones (published_heads.h) come first. One at least. Takes half as long as transcribing
 // the eleven seconds of it; overwrites what `network` holds; throws what `watch` throws.
 std::vector<PointingHead> find_pointing_heads(Network& network, const Vocabulary& vocabulary,
                                               const Mel& mel, int threads, Watch& watch);

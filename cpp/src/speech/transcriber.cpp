@@ -308,9 +308,17 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
   std::vector<TokenId> tokens = start_tokens();
   const int first_row = static_cast<int>(tokens.size());
   tokens.push_back(vocabulary_.no_timestamps());
+  std::vector<std::size_t> places;  // of the text, among the window's tokens
   for (const TokenSegment& part : cut.segments) {
-    for (std::size_t i : part.text) tokens.push_back(decoded.tokens[i]);
+    for (std::size_t i : part.text) {
+      tokens.push_back(decoded.tokens[i]);
+      places.push_back(i);
+    }
   }
+  // Whether the text starts or ends before its token i, or a segment does, or text was left out.
+  const auto interrupted = [&](std::size_t i) {
+    return i == 0 || i == places.size() || places[i] > places[i - 1] + 1;
+  };
   const std::vector<double> starts = find_starts(tokens, first_row, window.slot, n_done);
   const double offset = static_cast<double>(window.begin) / kSampleRate;
   const double window_end = offset + static_cast<double>(n_done) / kSampleRate;
@@ -330,6 +338,9 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
       word.end = std::min(std::max(word.end, word.start + kShortestWord), window_end);
       word.start = std::min(word.start, word.end);
       previous_end = word.end;
+      bound(
+          word, run.last - run.first,
+          {.alone_before = interrupted(at + run.first), .alone_after = interrupted(at + run.last)});
       loudness.trim(word);
       for (std::size_t i = run.first; i < run.last; ++i) {
         word.confidence += std::exp(segment.tokens[i].logprob);

@@ -81,4 +81,17 @@ void Loudness::trim(Word& word) const {
   word.end = std::min(word.end, begin_ + static_cast<double>(longest.last) * kStep);
 }
 
+void bound(Word& word, std::size_t n_tokens, Beside beside) {
+  // openai-whisper, timing.py, bounds words beside pauses by twice the median, 0.7 s at most; a
+  // number of many tokens is read out for longer.
+  constexpr double kToken = 0.7;
+  const double longest = kToken * static_cast<double>(std::max(n_tokens, std::size_t{2}));
+  if (word.end - word.start <= longest) return;
+  if (beside.alone_after) {
+    word.end = word.start + longest;
+  } else if (beside.alone_before) {
+    word.start = word.end - longest;
+  }
+}
+
 }  // namespace earwitness::speech

@@ -28,4 +28,16 @@ class Loudness {
   float threshold_ = -1e9F;
 };
 
+// On which sides no word of its segment follows at once: there the window or the segment ends, or a
+// loop was cut.
+struct Beside {
+  bool alone_before = false;
+  bool alone_after = false;
+};
+
+// The alignment gives a word all the audio up to its neighbours: also what nobody wrote down, or
+// the half minute that a loop was cut from. Takes that from the side where the word is alone, down
+// to what a word of so many tokens may last.
+void bound(Word& word, std::size_t n_tokens, Beside beside);
+
 }  // namespace earwitness::speech
