@@ -32,6 +32,21 @@ TEST(fallback_sampling_is_the_same_in_every_run) {
   CHECK(accepted.segments.front().temperature == 0.0F);
 }
 
+TEST(of_attempts_that_all_fail_the_likeliest_is_given) {
+  TranscribeOptions options = plain();
+  options.entropy_threshold.reset();
+  options.compression_ratio_threshold.reset();
+  for (unsigned seed = 1; seed <= 3; ++seed) {
+    const std::vector<float> pcm = sound(1.2, seed);
+    options.temperature_increment = 0.0;
+    const Transcript coolest = english()(pcm, options);
+    options.temperature_increment = 0.2;
+    const Transcript t = english()(pcm, options);
+    CHECK(t.segments.at(0).avg_logprob >= coolest.segments.at(0).avg_logprob);
+    CHECK(t.segments.at(0).temperature == 1.0F);
+  }
+}
+
 TEST(text_that_repeats_itself_at_every_temperature_is_dropped) {
   TranscribeOptions options = plain();
   options.temperature_increment = 0.5;

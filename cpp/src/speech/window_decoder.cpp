@@ -286,13 +286,18 @@ std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode>
     return !window.repeats && !is_unlikely(window);
   };
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    for (int step = 1; step <= steps && !good(decoded[i]); ++step) {
+    DecodedWindow& best = decoded[i];
+    for (int step = 1; step <= steps && !good(best); ++step) {
       const double temperature = options_.temperature + step * options_.temperature_increment;
       DecodedWindow again =
           std::move(decode_at(static_cast<float>(temperature), windows.subspan(i, 1), prompt,
                               static_cast<unsigned>(step), watch)
                         .front());
-      if (!again.repeats) decoded[i] = std::move(again);
+      const bool likelier =
+          !again.repeats && (best.repeats || again.avg_logprob > best.avg_logprob);
+      if (good(again) || likelier) best = std::move(again);
+      // However cool the one that is kept: so much was tried.
+      if (!good(best)) best.temperature = static_cast<float>(temperature);
     }
   }
   return decoded;

@@ -33,9 +33,11 @@ class WindowDecoder {
   // all of them. A window's tokens do not depend on those beside it.
   bool takes_many() const { return options_.temperature == 0.0 && options_.beam_size == 1; }
 
-  // Decodes at rising temperatures until the thresholds hold; if they never do, gives the last
-  // attempt that does not repeat itself, else the coolest. `previous` is the text before the
-  // windows; `start` the start of transcript with language and task.
+  // Decodes at rising temperatures until the thresholds hold; if they never do, gives the likeliest
+  // attempt that does not repeat itself, else the coolest, and the last temperature with it
+  // (faster-whisper): a draw at a high temperature that failed too says less of the sound.
+  // `previous` is the text before the windows; `start` the start of transcript with language and
+  // task.
   std::vector<DecodedWindow> decode(std::span<const WindowToDecode> windows,
                                     std::span<const TokenId> previous,
                                     std::span<const TokenId> start, Watch& watch);
