@@ -6,6 +6,7 @@
 #include "check.h"
 #include "earwitness/error.h"
 #include "engine_fixture.h"
+#include "speech/window_decoder.h"
 
 namespace earwitness {
 namespace {
@@ -99,6 +100,13 @@ TEST(beams_and_candidates_find_likelier_text) {
   const double one = likelihood(options);
   options.best_of = 8;
   CHECK(likelihood(options) > one);
+}
+
+// Twenty tokens at 0.49 are likelier than ten at 0.5, though they cost more in all.
+TEST(hypotheses_are_ranked_by_what_their_tokens_cost) {
+  CHECK(speech::rank_score(-9.8F, 20) > speech::rank_score(-5.0F, 10));
+  CHECK(-5.0F / 11 > -9.8F / 21);  // with the end of text counted, the order would be the other
+  CHECK_NEAR(speech::rank_score(-2.0F, 0), -2.0F, 0.0);
 }
 
 TEST(words_come_in_order) {

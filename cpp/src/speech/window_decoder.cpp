@@ -53,6 +53,10 @@ float tail_entropy(std::span<const TokenId> tokens) {
   return entropy;
 }
 
+float rank_score(float sum_logprob, std::size_t n_tokens) {
+  return sum_logprob / static_cast<float>(std::max<std::size_t>(n_tokens, 1));
+}
+
 struct WindowDecoder::Hypothesis {
   std::vector<TokenId> tokens;
   std::vector<float> logprobs;
@@ -69,6 +73,7 @@ struct WindowDecoder::Hypothesis {
     }
   }
   float mean() const { return sum / static_cast<float>(tokens.size() + 1); }
+  float rank() const { return rank_score(sum, tokens.size()); }
 };
 
 WindowDecoder::WindowDecoder(Network& network, const Vocabulary& vocabulary,
@@ -242,7 +247,7 @@ std::vector<DecodedWindow> WindowDecoder::decode_at(float temperature,
                          : beam_search(starts.front(), watch);
   keep(decoded.front(), *std::max_element(hypotheses.begin(), hypotheses.end(),
                                           [](const Hypothesis& a, const Hypothesis& b) {
-                                            return a.mean() < b.mean();
+                                            return a.rank() < b.rank();
                                           }));
   return decoded;
 }

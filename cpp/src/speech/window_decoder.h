@@ -69,6 +69,11 @@ class WindowDecoder {
   int max_tokens_;  // of one window
 };
 
+// By which hypotheses of one window are compared: the sum of the log-probabilities, that of the end
+// of text too, for each token without it. To count the end would favour the shorter of two, which
+// leaves out what was said (openai-whisper, MaximumLikelihoodRanker).
+float rank_score(float sum_logprob, std::size_t n_tokens);
+
 // Shannon entropy, in nats, of the last 32 tokens: low where text repeats itself (whisper.cpp).
 float tail_entropy(std::span<const TokenId> tokens);
 
