@@ -6,6 +6,7 @@
 #include "check.h"
 #include "earwitness/error.h"
 #include "engine_fixture.h"
+#include "speech/window_decoder.h"
 
 namespace earwitness {
 namespace {
@@ -30,6 +31,21 @@ TEST(fallback_sampling_is_the_same_in_every_run) {
   options.compression_ratio_threshold.reset();
   const Transcript accepted = english()(pcm, options);
   CHECK(accepted.segments.front().temperature == 0.0F);
+}
+
+TEST(of_attempts_that_all_fail_the_likeliest_is_given) {
+  TranscribeOptions options = plain();
+  options.entropy_threshold.reset();
+  options.compression_ratio_threshold.reset();
+  for (unsigned seed = 1; seed <= 3; ++seed) {
+    const std::vector<float> pcm = sound(1.2, seed);
+    options.temperature_increment = 0.0;
+    const Transcript coolest = english()(pcm, options);
+    options.temperature_increment = 0.2;
+    const Transcript t = english()(pcm, options);
+    CHECK(t.segments.at(0).avg_logprob >= coolest.segments.at(0).avg_logprob);
+    CHECK(t.segments.at(0).temperature == 1.0F);
+  }
 }
 
 TEST(text_that_repeats_itself_at_every_temperature_is_dropped) {
@@ -84,6 +100,13 @@ TEST(beams_and_candidates_find_likelier_text) {
   const double one = likelihood(options);
   options.best_of = 8;
   CHECK(likelihood(options) > one);
+}
+
+// Twenty tokens at 0.49 are likelier than ten at 0.5, though they cost more in all.
+TEST(hypotheses_are_ranked_by_what_their_tokens_cost) {
+  CHECK(speech::rank_score(-9.8F, 20) > speech::rank_score(-5.0F, 10));
+  CHECK(-5.0F / 11 > -9.8F / 21);  // with the end of text counted, the order would be the other
+  CHECK_NEAR(speech::rank_score(-2.0F, 0), -2.0F, 0.0);
 }
 
 TEST(words_come_in_order) {

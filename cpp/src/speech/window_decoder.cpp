@@ -53,6 +53,10 @@ float tail_entropy(std::span<const TokenId> tokens) {
   return entropy;
 }
 
+float rank_score(float sum_logprob, std::size_t n_tokens) {
+  return sum_logprob / static_cast<float>(std::max<std::size_t>(n_tokens, 1));
+}
+
 struct WindowDecoder::Hypothesis {
   std::vector<TokenId> tokens;
   std::vector<float> logprobs;
@@ -69,6 +73,7 @@ struct WindowDecoder::Hypothesis {
     }
   }
   float mean() const { return sum / static_cast<float>(tokens.size() + 1); }
+  float rank() const { return rank_score(sum, tokens.size()); }
 };
 
 WindowDecoder::WindowDecoder(Network& network, const Vocabulary& vocabulary,
@@ -242,7 +247,7 @@ std::vector<DecodedWindow> WindowDecoder::decode_at(float temperature,
                          : beam_search(starts.front(), watch);
   keep(decoded.front(), *std::max_element(hypotheses.begin(), hypotheses.end(),
                                           [](const Hypothesis& a, const Hypothesis& b) {
-                                            return a.mean() < b.mean();
+                                            return a.rank() < b.rank();
                                           }));
   return decoded;
 }
@@ -286,13 +291,18 @@ std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode>
     return !window.repeats && !is_unlikely(window);
   };
   for (std::size_t i = 0; i < windows.size(); ++i) {
-    for (int step = 1; step <= steps && !good(decoded[i]); ++step) {
+    DecodedWindow& best = decoded[i];
+    for (int step = 1; step <= steps && !good(best); ++step) {
       const double temperature = options_.temperature + step * options_.temperature_increment;
       DecodedWindow again =
           std::move(decode_at(static_cast<float>(temperature), windows.subspan(i, 1), prompt,
                               static_cast<unsigned>(step), watch)
                         .front());
-      if (!again.repeats) decoded[i] = std::move(again);
+      const bool likelier =
+          !again.repeats && (best.repeats || again.avg_logprob > best.avg_logprob);
+      if (good(again) || likelier) best = std::move(again);
+      // However cool the one that is kept: so much was tried.
+      if (!good(best)) best.temperature = static_cast<float>(temperature);
     }
   }
   return decoded;

@@ -33,9 +33,11 @@ class WindowDecoder {
   // all of them. A window's tokens do not depend on those beside it.
   bool takes_many() const { return options_.temperature == 0.0 && options_.beam_size == 1; }
 
-  // Decodes at rising temperatures until the thresholds hold; if they never do, gives the last
-  // attempt that does not repeat itself, else the coolest. `previous` is the text before the
-  // windows; `start` the start of transcript with language and task.
+  // Decodes at rising temperatures until the thresholds hold; if they never do, gives the likeliest
+  // attempt that does not repeat itself, else the coolest, and the last temperature with it
+  // (faster-whisper): a draw at a high temperature that failed too says less of the sound.
+  // `previous` is the text before the windows; `start` the start of transcript with language and
+  // task.
   std::vector<DecodedWindow> decode(std::span<const WindowToDecode> windows,
                                     std::span<const TokenId> previous,
                                     std::span<const TokenId> start, Watch& watch);
@@ -66,6 +68,11 @@ class WindowDecoder {
   LogitRules rules_;
   int max_tokens_;  // of one window
 };
+
+// By which hypotheses of one window are compared: the sum of the log-probabilities, that of the end
+// of text too, for each token without it. To count the end would favour the shorter of two, which
+// leaves out what was said (openai-whisper, MaximumLikelihoodRanker).
+float rank_score(float sum_logprob, std::size_t n_tokens);
 
 // Shannon entropy, in nats, of the last 32 tokens: low where text repeats itself (whisper.cpp).
 float tail_entropy(std::span<const TokenId> tokens);
