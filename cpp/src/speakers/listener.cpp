@@ -31,8 +31,9 @@ double seconds(std::int64_t samples) { return static_cast<double>(samples) / kSa
 
 }  // namespace
 
-Listener::Listener(std::shared_ptr<const DiarizerWeights> weights, const DiarizeOptions& options,
-                   kernels::ThreadPool& pool, Watch& watch, double progress_share)
+Listener::Listener(const std::shared_ptr<const DiarizerWeights>& weights,
+                   const DiarizeOptions& options, kernels::ThreadPool& pool, Watch& watch,
+                   double progress_share)
     : options_(options),
       pool_(pool),
       watch_(watch),

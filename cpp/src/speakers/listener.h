@@ -24,7 +24,7 @@ class Listener {
  public:
   // options.hop: about so many seconds from one window to the next; such that a whole number of
   // hops covers a window. Reports progress from 0 to `progress_share`.
-  Listener(std::shared_ptr<const DiarizerWeights> weights, const DiarizeOptions& options,
+  Listener(const std::shared_ptr<const DiarizerWeights>& weights, const DiarizeOptions& options,
            kernels::ThreadPool& pool, Watch& watch, double progress_share);
 
   // The samples that come next, with which `share` of the recording has been given.
