@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from earwitness import demo, models
 from earwitness.cli import transcribe as transcribe_command
+from earwitness.diarizer import shared_diarizer
 from hypothesis import HealthCheck, settings
 from listeners import Listener
 
@@ -60,6 +61,12 @@ def conversation() -> Pcm:
     samples = earwitness.load_audio(demo.conversation())
     samples.flags.writeable = False
     return samples
+
+
+@pytest.fixture(scope="session")
+def diarizer() -> earwitness.Diarizer:
+    """The diarizer that the package keeps for all callers."""
+    return shared_diarizer()
 
 
 @pytest.fixture(scope="session")

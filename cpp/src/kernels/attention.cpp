@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/panel_column.h"
+
 namespace earwitness::kernels {
 namespace {
 
@@ -106,14 +108,12 @@ void IntegerKeyValues::store_keys(int head, int count, const float* key, std::pt
   const Kernels& isa = active_kernels();
   const int group = group_of(isa.layout);
   std::int16_t numbers[kMostHeadSize];
-  std::int8_t bytes[kMostHeadSize] = {};
   std::int8_t* keys = keys_.data() + size(head) * size(key_size_) * size(capacity_);
   float* scales = key_scales_.data() + size(head) * size(capacity_);
   for (int i = 0; i < count; ++i) {
     scales[i] = isa.quantize(key + i * stride, head_size_, kMostKey, numbers);
-    for (int k = 0; k < head_size_; ++k) bytes[k] = static_cast<std::int8_t>(numbers[k]);
-    std::int8_t* out = keys + size(i / kPanel) * size(key_size_) * kPanel + i % kPanel * group;
-    for (int k = 0; k < key_size_; k += group) std::copy_n(bytes + k, group, out + k * kPanel);
+    put_column(isa.layout, numbers, head_size_,
+               keys + size(i / kPanel) * size(key_size_) * kPanel + i % kPanel * group);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/half.h"
+#include "kernels/panel_column.h"
 
 namespace earwitness::kernels {
 namespace {
@@ -63,13 +64,8 @@ void PackedMatrix::set_row(int output, const float* weights) {
   thread_local AlignedVector<std::int16_t> numbers;  // one allocation for all rows of a model
   grow(numbers, inputs_);
   scales_[size(output)] = active_kernels().quantize(weights, inputs_, kMostInteger, numbers.data());
-  const int group = group_of(active_kernels().layout);
-  std::int8_t* out = integers_.data() + integer_place(output, 0);
-  for (int i = 0; i < inputs_; i += group) {
-    const int n = std::min(group, inputs_ - i);
-    for (int k = 0; k < n; ++k) out[k] = static_cast<std::int8_t>(numbers[size(i + k)]);
-    out += group * kPanel;
-  }
+  put_column(active_kernels().layout, numbers.data(), inputs_,
+             integers_.data() + integer_place(output, 0));
 }
 
 int PackedMatrix::padded_inputs() const {

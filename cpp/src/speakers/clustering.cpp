@@ -12,6 +12,7 @@
 #include "speakers/linkage.h"
 #include "speakers/newcomers.h"
 #include "speakers/same_speaker.h"
+#include "speakers/unit_vector.h"
 
 namespace earwitness::speakers {
 namespace {
@@ -62,15 +63,6 @@ using Sum = std::array<double, kVoiceDimensions>;
 
 void add(Sum& sum, const VoiceVector& voice) {
   for (std::size_t d = 0; d < sum.size(); ++d) sum[d] += static_cast<double>(voice[d]);
-}
-
-VoiceVector unit_vector(const Sum& sum) {
-  double squares = 0.0;
-  for (const double x : sum) squares += x * x;
-  const double scale = 1.0 / std::max(std::sqrt(squares), 1e-12);
-  VoiceVector out{};
-  for (std::size_t d = 0; d < sum.size(); ++d) out[d] = static_cast<float>(sum[d] * scale);
-  return out;
 }
 
 class Clusterer {

@@ -11,6 +11,7 @@
 #include "kernels/gemm.h"
 #include "speakers/campplus.h"
 #include "speakers/fbank.h"
+#include "speakers/unit_vector.h"
 
 namespace earwitness::speakers {
 namespace {
@@ -73,11 +74,7 @@ struct Embedder::Impl {
     Embedding out{};
     kernels::gemm_rows({pooled.data(), {2 * kFeatures}}, 0, 1, weights->embedding().dense,
                        {out.data(), {EmbeddingWeights::kEmbedding}}, {});
-    double squares = 0.0;
-    for (const float x : out) squares += static_cast<double>(x) * static_cast<double>(x);
-    const auto scale = static_cast<float>(1.0 / std::max(std::sqrt(squares), 1e-12));
-    for (float& x : out) x *= scale;
-    return out;
+    return unit_vector(out);
   }
 };
 

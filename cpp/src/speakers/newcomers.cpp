@@ -1,8 +1,9 @@
 #include "speakers/newcomers.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
+
+#include "speakers/unit_vector.h"
 
 namespace earwitness::speakers {
 namespace {
@@ -15,14 +16,6 @@ struct Candidate {
 bool alone(const Evidence& evidence, const LocalVoice& local, int frame) {
   const Window& window = evidence.windows[static_cast<std::size_t>(local.window)];
   return window.active[static_cast<std::size_t>(frame)] == 1U << local.speaker;
-}
-
-VoiceVector normalized(VoiceVector voice) {
-  double squares = 0.0;
-  for (const float x : voice) squares += static_cast<double>(x) * static_cast<double>(x);
-  const auto scale = static_cast<float>(1.0 / std::max(std::sqrt(squares), 1e-12));
-  for (float& x : voice) x *= scale;
-  return voice;
 }
 
 class Search {
@@ -86,7 +79,7 @@ class Search {
     std::sort(frames.begin(), frames.end());
     frames.erase(std::unique(frames.begin(), frames.end()), frames.end());
     out.seconds = static_cast<double>(frames.size()) * kFrameSeconds;
-    out.voice = normalized(out.voice);
+    out.voice = unit_vector(out.voice);
     return out;
   }
 

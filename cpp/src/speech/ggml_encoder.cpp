@@ -41,6 +41,18 @@ ggml_tensor* attention(ggml_context* g, const Attention& w, ggml_tensor* x, int 
 
 }  // namespace
 
+ggml_tensor* build_encoder(ggml_context* g, const GgmlWeights& w, ggml_tensor* mel) {
+  ggml_tensor* positions = ggml_view_2d(g, w.audio_positions, w.hparams.n_audio_state,
+                                        w.hparams.n_audio_ctx, w.audio_positions->nb[1], 0);
+  ggml_tensor* x = ggml_cont(g, ggml_transpose(g, convolutions(g, w, mel)));
+  x = ggml_add(g, x, positions);
+  for (const EncoderBlock& block : w.encoder) {
+    x = attention(g, block.attention, x, w.hparams.n_audio_head);
+    x = mlp(g, block.mlp, x);
+  }
+  return layer_norm(g, w.encoder_norm, x);
+}
+
 GgmlNetwork::GgmlNetwork(std::shared_ptr<const GgmlWeights> weights, ggml_backend_dev_t device)
     : weights_(std::move(weights)), compute_(device) {
   const Hyperparameters& h = hparams();
@@ -66,23 +78,13 @@ GgmlNetwork::GgmlNetwork(std::shared_ptr<const GgmlWeights> weights, ggml_backen
 void GgmlNetwork::encode(const WindowMel& mel, int /*slot*/, int threads, Watch& watch) {
   const GgmlWeights& w = *weights_;
   const Hyperparameters& h = hparams();
-  const std::int64_t n_state = h.n_audio_state;
   const int n_ctx = h.n_audio_ctx;
   n_sound_ = mel.positions;
 
   Graph graph(kMaxNodesPerLayer * static_cast<std::size_t>(h.n_audio_layer + h.n_text_layer + 2));
   ggml_context* g = graph.context();
   ggml_tensor* mel_input = graph.input(GGML_TYPE_F32, 2 * n_ctx, h.n_mels);
-  ggml_tensor* positions =
-      ggml_view_2d(g, w.audio_positions, n_state, n_ctx, w.audio_positions->nb[1], 0);
-  ggml_tensor* x = ggml_cont(g, ggml_transpose(g, convolutions(g, w, mel_input)));
-  x = ggml_add(g, x, positions);
-  for (const EncoderBlock& block : w.encoder) {
-    x = attention(g, block.attention, x, h.n_audio_head);
-    x = mlp(g, block.mlp, x);
-  }
-  x = layer_norm(g, w.encoder_norm, x);
-
+  ggml_tensor* x = build_encoder(g, w, mel_input);
   for (std::size_t i = 0; i < w.decoder.size(); ++i) {
     const Attention& cross = w.decoder[i].cross;
     ggml_tensor* key = linear(g, cross.key, x);

@@ -11,6 +11,9 @@
 
 namespace earwitness::speech {
 
+// The encoder's output [n_state, n_audio_ctx] for mel [2 n_audio_ctx, n_mels].
+ggml_tensor* build_encoder(ggml_context* g, const GgmlWeights& w, ggml_tensor* mel);
+
 class GgmlNetwork final : public Network {
  public:
   GgmlNetwork(std::shared_ptr<const GgmlWeights> weights, ggml_backend_dev_t device);
