@@ -70,13 +70,23 @@ TEST(bounds_go_before_likeness) {
   VoiceMaker maker(3);
   const VoiceVector ada = maker.person();
   Stretches s;
+  s.add(ada, 60, 0.6, maker);
+  s.add(near(ada, 0.6, maker), 60, 0.6, maker);
+  s.add(maker.person(), 60, 0.6, maker);
+  CHECK((s.joined(0, 100) == std::vector<int>{0, 0, 1}));
+  CHECK((s.joined(3, 100) == std::vector<int>{0, 1, 2}));
+  CHECK((s.joined(0, 1) == std::vector<int>{0, 0, 0}));
+  CHECK(join_same_speakers({}, {}, {}).empty());
+}
+
+TEST(what_is_one_voice_beyond_doubt_is_not_divided) {
+  VoiceMaker maker(7);
+  const VoiceVector ada = maker.person();
+  Stretches s;
   for (int i = 0; i < 3; ++i) s.add(ada, 20, 0.6, maker);
   s.add(maker.person(), 20, 0.6, maker);
   CHECK((s.joined(0, 100) == std::vector<int>{0, 0, 0, 1}));
-  const std::vector<int> three = s.joined(3, 100);
-  CHECK(three[3] == 2 && *std::max_element(three.begin(), three.end()) == 2);
-  CHECK((s.joined(0, 1) == std::vector<int>{0, 0, 0, 0}));
-  CHECK(join_same_speakers({}, {}, {}).empty());
+  CHECK((s.joined(3, 100) == std::vector<int>{0, 0, 0, 1}));
 }
 
 // Average linkage alone would have joined them at the mean cosine of single stretches.
@@ -94,11 +104,11 @@ TEST(bounds_count_those_who_speak_enough) {
   VoiceMaker maker(5);
   const VoiceVector ada = maker.person();
   Stretches s;
-  s.add(ada, 20, 0.6, maker);
-  s.add(ada, 20, 0.6, maker);
+  s.add(ada, 60, 0.6, maker);
+  s.add(near(ada, 0.6, maker), 60, 0.6, maker);
   s.add(maker.person(), 3, 0.6, maker);  // 3.6 seconds
-  // Two are enough of ada alone: the third does not count, so that they stay apart.
-  CHECK((s.joined(2, 100) == std::vector<int>{0, 1, 2}));
+  CHECK((s.joined(0, 100) == std::vector<int>{0, 0, 1}));
+  CHECK((s.joined(2, 100) == std::vector<int>{0, 1, 2}));  // the third does not count
   CHECK((s.joined(0, 1) == std::vector<int>{0, 0, 1}));
 }
 

@@ -17,6 +17,10 @@ constexpr double kLeastWithin = 0.1;
 // The mean of fewer stretches is no voice yet, and their noise is not known.
 constexpr double kLeastStretches = 4.0;
 
+// From this times the likeness of one speaker on, clusters are one whatever number is asked for:
+// who is then missing is better sought among those who say little than in halves of a voice.
+constexpr double kBeyondDoubt = 1.2;
+
 struct Cluster {
   std::array<double, kVoiceDimensions> sum{};
   double stretches = 0.0;
@@ -135,7 +139,10 @@ class Joiner {
     std::size_t best = live_.size();
     for (std::size_t i = 0; i < live_.size(); ++i) {
       if (!live_[i].alive || nearest_[i].sure <= -2.0) continue;
-      if (enough && large(live_[i]) && large(live_[nearest_[i].other])) continue;
+      if (enough && nearest_[i].sure < kBeyondDoubt && large(live_[i]) &&
+          large(live_[nearest_[i].other])) {
+        continue;
+      }
       if (best == live_.size() || nearest_[i].sure > nearest_[best].sure) best = i;
     }
     if (best == live_.size() || (nearest_[best].sure < 1.0 && !too_many)) return false;

@@ -25,8 +25,8 @@ struct VoiceCluster {
 };
 
 // The speaker of each cluster, 0 ..: those that are most surely one speaker's are joined first, as
-// long as there are more than `least` of so many seconds, and others as long as there are more than
-// `most` of them.
+// long as there are more than `least` of so many seconds or there is no doubt, and others as long
+// as there are more than `most` of them.
 //
 // The likeness of two clusters is the cosine of their mean voices, freed of the noise of the
 // stretches that they were taken from.
