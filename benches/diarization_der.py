@@ -52,10 +52,11 @@ for line in sys.stdin:
 """
 
 EARWITNESS = """
+import earwitness
 from earwitness.diarizer import Diarizer
 model = Diarizer()
 def diarize(path, speakers):
-    found = model.diarize(path, num_speakers=speakers, threads={threads}, hop={hop})
+    found = model.diarize({audio}, num_speakers=speakers, threads={threads}, hop={hop})
     return [[t.start, t.end, str(t.speaker)] for t in found.turns]
 """
 
@@ -191,7 +192,7 @@ def measure(system: System, wav: Path, given: bool) -> None:
 
 def systems(arguments: argparse.Namespace, threads: int) -> list[System]:
     options = {"threads": threads, "hop": arguments.hop}
-    out = [System("earwitness", sys.executable, EARWITNESS.format(**options))]
+    out = [System("earwitness", sys.executable, EARWITNESS.format(audio="path", **options))]
     if arguments.senko:
         out.append(System("senko", arguments.senko, SENKO.format(**options)))
     else:

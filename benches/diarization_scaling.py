@@ -22,9 +22,7 @@ from typing import Final
 from diarization_der import EARWITNESS, System
 
 RATE: Final = 16000
-SAMPLES: Final = EARWITNESS.replace("(path, num", "(load_audio(path), num").replace(
-    "import Diarizer", "import Diarizer; from earwitness.audio import load_audio"
-)
+GIVEN: Final = {"path": "path", "samples": "earwitness.load_audio(path)"}
 
 
 def pieces(files: list[Path], seconds: float) -> Iterator[bytes]:
@@ -66,11 +64,11 @@ def main() -> None:
                 joined.setframerate(RATE)
                 for block in pieces(files, 3600 * hours):
                     joined.writeframes(block)
-            for given, code in (("path", EARWITNESS), ("samples", SAMPLES)):
+            for given, audio in GIVEN.items():
                 system = System(
                     "earwitness",
                     sys.executable,
-                    code.format(threads=arguments.threads, hop=0.0),
+                    EARWITNESS.format(audio=audio, threads=arguments.threads, hop=0.0),
                 )
                 system.start()
                 turns = system.ask(path, None)

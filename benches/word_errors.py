@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from edit_path import edit_path
 from speech_sets import Clip, speech_sets
 
 # Each takes the file of a job and prints a JSON string for each clip: its text.
@@ -126,32 +127,12 @@ def words_of(text: str) -> list[str]:
 
 
 def count_errors(reference: Sequence[str], heard: Sequence[str]) -> Errors:
-    """Of the cheapest alignment by edit distance; of those, the one with most words matched."""
-    ids = {word: i for i, word in enumerate({*reference, *heard})}
-    right = np.array([ids[word] for word in heard], int)
-    steps = np.arange(len(right) + 1)
-    costs = [steps]
-    for word in reference:
-        above = costs[-1]
-        row = np.concatenate(
-            [[above[0] + 1], np.minimum(above[:-1] + (right != ids[word]), above[1:] + 1)]
-        )
-        # A word inserted costs one more than the cell to the left.
-        costs.append(np.minimum.accumulate(row - steps) + steps)
-    i, j = len(reference), len(right)
-    substituted = deleted = inserted = 0
-    while i or j:
-        wrong = int(i > 0 and j > 0 and ids[reference[i - 1]] != right[j - 1])
-        if i and j and costs[i][j] == costs[i - 1][j - 1] + wrong:
-            substituted += wrong
-            i, j = i - 1, j - 1
-        elif i and costs[i][j] == costs[i - 1][j] + 1:
-            deleted += 1
-            i -= 1
-        else:
-            inserted += 1
-            j -= 1
-    return Errors(substituted, deleted, inserted)
+    path = edit_path(reference, heard)
+    return Errors(
+        sum(i is not None and j is not None and reference[i] != heard[j] for i, j in path),
+        sum(j is None for _, j in path),
+        sum(i is None for i, _ in path),
+    )
 
 
 class Bench:

@@ -27,6 +27,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from edit_path import edit_path
+
 EARWITNESS = """
 import json, sys
 import earwitness as ew
@@ -148,26 +150,13 @@ def word_list(path: Path) -> list[Word]:
 
 
 def matched(reference: Sequence[Word], heard: Sequence[Word]) -> list[tuple[int, int]]:
-    """Pairs of equal words on a cheapest edit path (Levenshtein)."""
-    rows, columns = len(reference) + 1, len(heard) + 1
-    cost = [[i + j if i * j == 0 else 0 for j in range(columns)] for i in range(rows)]
-    for i in range(1, rows):
-        for j in range(1, columns):
-            differs = reference[i - 1].text != heard[j - 1].text
-            cost[i][j] = min(cost[i - 1][j - 1] + differs, cost[i - 1][j] + 1, cost[i][j - 1] + 1)
-    pairs = []
-    i, j = rows - 1, columns - 1
-    while i and j:
-        differs = reference[i - 1].text != heard[j - 1].text
-        if cost[i][j] == cost[i - 1][j - 1] + differs:
-            i, j = i - 1, j - 1
-            if not differs:
-                pairs.append((i, j))
-        elif cost[i][j] == cost[i - 1][j] + 1:
-            i -= 1
-        else:
-            j -= 1
-    return pairs
+    """Pairs of equal words on a cheapest edit path."""
+    path = edit_path([word.text for word in reference], [word.text for word in heard])
+    return [
+        (i, j)
+        for i, j in path
+        if i is not None and j is not None and reference[i].text == heard[j].text
+    ]
 
 
 def run(name: str, python: str, code: str, model: str, files: Sequence[Path]) -> list[list[Word]]:

@@ -108,17 +108,18 @@ void register_diarizer(py::module_& m) {
       .def(pickle(&Diarization::duration, &Diarization::speakers, &Diarization::turns,
                   &Diarization::exclusive));
 
-  py::class_<Diarizer>(m, "Diarizer", py::is_final())
+  py::class_<Diarizer> diarizer(m, "Diarizer", py::is_final());
+  const auto def_diarize = [&](const char* name, auto function, const char* audio) {
+    diarizer.def(name, function, py::arg(audio), py::kw_only(),
+                 py::arg("min_speakers") = py::none(), py::arg("max_speakers") = py::none(),
+                 py::arg("num_speakers") = py::none(), py::arg("hop") = 0.0, py::arg("threads") = 0,
+                 py::arg("cancel") = py::none(), py::arg("on_progress") = py::none());
+  };
+  def_diarize("diarize", &diarize, "pcm");
+  def_diarize("diarize_file", &diarize_file, "path");
+  diarizer
       .def(py::init<const std::filesystem::path&>(), py::arg("path"),
            py::call_guard<py::gil_scoped_release>())
-      .def("diarize", &diarize, py::arg("pcm"), py::kw_only(), py::arg("min_speakers") = py::none(),
-           py::arg("max_speakers") = py::none(), py::arg("num_speakers") = py::none(),
-           py::arg("hop") = 0.0, py::arg("threads") = 0, py::arg("cancel") = py::none(),
-           py::arg("on_progress") = py::none())
-      .def("diarize_file", &diarize_file, py::arg("path"), py::kw_only(),
-           py::arg("min_speakers") = py::none(), py::arg("max_speakers") = py::none(),
-           py::arg("num_speakers") = py::none(), py::arg("hop") = 0.0, py::arg("threads") = 0,
-           py::arg("cancel") = py::none(), py::arg("on_progress") = py::none())
       .def("embed", &embed, py::arg("pcm"), py::kw_only(), py::arg("cancel") = py::none());
 
   m.def("attribute", &attribute, py::arg("transcript"), py::arg("diarization"),

@@ -52,7 +52,7 @@ class Diarizer:
         """The turns of a recording's speakers.
 
         A file given by its path is heard as it is decoded, and its samples are then forgotten (but
-        for kinds that need PyAV or ffmpeg): 70 MB are enough for an hour of it.
+        for kinds that need PyAV or ffmpeg): 100 MB are enough for an hour of it.
 
         Args:
             audio: as for `Engine.transcribe`.

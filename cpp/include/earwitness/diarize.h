@@ -81,7 +81,7 @@ class Diarizer {
   Diarizer(const Diarizer&) = delete;
   Diarizer& operator=(const Diarizer&) = delete;
 
-  // Memory beside the samples is some 40 MB and in proportion to the duration, about 30 MB an hour.
+  // Memory beside the samples is some 50 to 70 MB and 30 MB for each hour.
   // Throws AudioError if a sample is not finite; InvalidOption, also when the audio cannot hold the
   // least number of speakers asked for; Cancelled, and whatever the functions of `control` throw.
   Diarization diarize(PcmView pcm, const DiarizeOptions& options,

@@ -221,8 +221,9 @@ void PcmSink::flush() {
 
 Pcm PcmSink::finish() {
   flush();
-  if (pcm_.size() + handed_over_ == 0)
+  if (pcm_.size() + handed_over_ == 0) {
     throw AudioError("there is no audio in the data: it is empty or damaged");
+  }
   if (take_) hand_over();
   pcm_.shrink();
   return std::move(pcm_);

@@ -12,7 +12,7 @@ struct SameSpeaker {
   double within = 0.6;     // typical cosine of two stretches of one speaker
   double alike = 0.33;     // mean cosine of two clusters' stretches that are one speaker's, where
                            // one of the clusters is a few stretches only
-  double likeness = 0.56;  // of two clusters that are one speaker, where both are more
+  double likeness = 0.55;  // of two clusters that are one speaker, where both are more
   double seconds = 0.0;    // so much makes a speaker
   std::size_t least = 0;   // speakers
   std::size_t most = 100;
