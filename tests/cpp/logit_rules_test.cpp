@@ -38,7 +38,8 @@ class Logits {
     return n;
   }
   Logits& apply(const Ids& sampled, const TranscribeOptions& options = {}) {
-    LogitRules(vocabulary(), options).apply(sampled, values_);
+    const float total = LogitRules(vocabulary(), options).apply(sampled, values_);
+    for (float& value : values_) value -= total;
     return *this;
   }
   double total() const {

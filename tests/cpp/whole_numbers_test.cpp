@@ -1,10 +1,9 @@
-// Products and attention in whole numbers.
+// Products in whole numbers.
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
-#include "kernels/attention.h"
 #include "kernels/gemm.h"
 #include "kernels_fixture.h"
 
@@ -233,65 +232,6 @@ TEST(all_sets_agree_on_whole_numbers) {
         }
       }
     }
-  }
-}
-
-// Attention over positions that stand for several is attention over as many copies.
-TEST(attention_agrees_with_the_definition_and_counts_weights) {
-  constexpr int kHeads = 2;
-  constexpr int kSize = 24;
-  constexpr int kStride = kHeads * kSize;
-  constexpr int kRows = 5;
-  constexpr int kKeys = 301;
-  constexpr int kLast = 2;
-  constexpr int kCopies = 40;  // that each of the last stands for
-  const auto q = noise(kRows * kStride, 1);
-  const auto k = noise(kKeys * kStride, 2);
-  const auto v = noise(kKeys * kStride, 3);
-  KeyValues single(kHeads, kSize, kKeys + 10);
-  IntegerKeyValues whole(kHeads, kSize, kKeys + 10);
-  for (int head = 0; head < kHeads; ++head) {
-    single.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
-    whole.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
-  }
-  const std::vector<float> weights(kLast, std::log(static_cast<float>(kCopies)));
-  const Positions positions{kKeys, weights};
-  std::vector<float> scratch(attention_scratch(kKeys, kSize));
-  for (int head = 0; head < kHeads; ++head) {
-    std::vector<float> want;
-    for (int r = 0; r < kRows; ++r) {
-      std::vector<double> out(kSize, 0.0);
-      double total = 0.0;
-      for (int key = 0; key < kKeys; ++key) {
-        double score = 0.0;
-        for (int d = 0; d < kSize; ++d) {
-          score +=
-              static_cast<double>(q[static_cast<std::size_t>(r * kStride + head * kSize + d)]) *
-              static_cast<double>(k[static_cast<std::size_t>(key * kStride + head * kSize + d)]);
-        }
-        const double p =
-            std::exp(score / std::sqrt(double{kSize})) * (key < kKeys - kLast ? 1 : kCopies);
-        total += p;
-        for (int d = 0; d < kSize; ++d) {
-          out[static_cast<std::size_t>(d)] +=
-              p *
-              static_cast<double>(v[static_cast<std::size_t>(key * kStride + head * kSize + d)]);
-        }
-      }
-      for (const double x : out) want.push_back(static_cast<float>(x / total));
-    }
-    std::vector<float> got(kRows * kSize);
-    std::vector<float> probabilities(kRows * kKeys);
-    const auto check = [&](const auto& kv, double tolerance) {
-      attend(q.data() + head * kSize, kStride, kRows, kv, head, positions, scratch.data(),
-             got.data(), kSize, probabilities.data());
-      check_close(got, want, tolerance);
-      double sum = 0.0;
-      for (const float p : probabilities) sum += static_cast<double>(p);
-      CHECK_NEAR(sum, kRows, 1e-3);
-    };
-    check(single, 1e-5);
-    check(whole, 1e-2);  // keys and values of 8 bits
   }
 }
 

@@ -30,26 +30,49 @@ struct alignas(64) TileSums {
   __m512i row(int r) const { return _mm512_load_si512(v[r]); }
 };
 
-// Rows row ... row + 15 of one panel, from their sums.
-template <typename Sum>
-void finish_tile(const IntegerTask& t, int row, int panel, const Sum& sum) {
+// Rows row ... row + 15 of one panel, from the sums of their low and of their high bytes.
+template <bool Whole, bool Residual>
+void finish_rows(const IntegerTask& t, int row, int panel, const TileSums& low,
+                 const TileSums& high) {
   const int column = panel * kPanel;
   const int columns = t.columns - column < kPanel ? t.columns - column : kPanel;
-  const auto mask = static_cast<__mmask16>((1U << columns) - 1U);
+  const auto mask = static_cast<__mmask16>(Whole ? 0xFFFFU : (1U << columns) - 1U);
   const int rows = t.rows - row < kTileRows ? t.rows - row : kTileRows;
+  const std::ptrdiff_t offset = t.c_offset + column;
   const __m512 b_scale = _mm512_loadu_ps(t.b_scales + column);
-  const __m512 slope = _mm512_set1_ps(t.negative_slope);
   const __m512 bias = t.bias != nullptr ? _mm512_loadu_ps(t.bias + column) : _mm512_setzero_ps();
+  const __m512 slope = _mm512_set1_ps(t.negative_slope);
+  const float* a_scales = t.a_scales + row;
+  float* const* c = t.c + row;
+  const float* const* residual = t.residual + (Residual ? row : 0);
+  const bool accumulate = t.accumulate;
   for (int r = 0; r < rows; ++r) {
-    float* c = t.c[row + r] + t.c_offset + column;
-    const __m512 start = t.accumulate ? _mm512_maskz_loadu_ps(mask, c) : bias;
-    const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(t.a_scales[row + r]), b_scale);
-    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum(r)), scale, start);
-    if (t.residual != nullptr) {
-      const float* residual = t.residual[row + r] + t.c_offset + column;
-      y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, residual));
+    float* out = c[r] + offset;
+    const __m512i sum = _mm512_add_epi32(low.row(r), _mm512_slli_epi32(high.row(r), 8));
+    const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(a_scales[r]), b_scale);
+    const __m512 start = Whole || !accumulate ? bias : _mm512_maskz_loadu_ps(mask, out);
+    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, start);
+    if constexpr (Residual) {
+      y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, residual[r] + offset));
     }
-    _mm512_mask_storeu_ps(c, mask, _mm512_max_ps(y, _mm512_mul_ps(slope, y)));
+    if constexpr (Whole) {
+      _mm512_storeu_ps(out, y);
+    } else {
+      _mm512_mask_storeu_ps(out, mask, _mm512_max_ps(y, _mm512_mul_ps(slope, y)));
+    }
+  }
+}
+
+void finish_tile(const IntegerTask& t, int row, int panel, const TileSums& low,
+                 const TileSums& high) {
+  const bool whole =
+      t.columns - panel * kPanel >= kPanel && !t.accumulate && t.negative_slope == 1.0F;
+  if (t.residual != nullptr) {
+    whole ? finish_rows<true, true>(t, row, panel, low, high)
+          : finish_rows<false, true>(t, row, panel, low, high);
+  } else {
+    whole ? finish_rows<true, false>(t, row, panel, low, high)
+          : finish_rows<false, false>(t, row, panel, low, high);
   }
 }
 
@@ -105,11 +128,8 @@ void byte_tiles(const IntegerTask& t, int row, int panel) {
     _tile_stored(2, sums[2].v, 64);
     _tile_stored(3, sums[3].v, 64);
   }
-  for (int p = 0; p < Panels; ++p) {
-    finish_tile(t, row, panel + p, [&](int r) {
-      return _mm512_add_epi32(sums[2 * p].row(r), _mm512_slli_epi32(sums[2 * p + 1].row(r), 8));
-    });
-  }
+  finish_tile(t, row, panel, sums[0], sums[1]);
+  if constexpr (Panels > 1) finish_tile(t, row, panel + 1, sums[2], sums[3]);
 }
 
 void tile_panels(const IntegerTask& t) {
@@ -184,6 +204,19 @@ struct Planes {
   explicit Planes(const IntegerRow& row)
       : low(reinterpret_cast<std::uint8_t*>(row.data)), high(low + row.stride) {}
 
+  void put(const V (&x)[kTogether], int i) const {
+    // Lanes of 128 bits are packed each by itself: in the end number l of vector v is number v of
+    // lane l.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i bytes = _mm512_set1_epi16(0xFF);
+    const __m512i a = _mm512_packs_epi32(_mm512_cvtps_epi32(x[0].v), _mm512_cvtps_epi32(x[1].v));
+    const __m512i b = _mm512_packs_epi32(_mm512_cvtps_epi32(x[2].v), _mm512_cvtps_epi32(x[3].v));
+    const __m512i lows =
+        _mm512_packus_epi16(_mm512_and_si512(a, bytes), _mm512_and_si512(b, bytes));
+    const __m512i highs = _mm512_packs_epi16(_mm512_srai_epi16(a, 8), _mm512_srai_epi16(b, 8));
+    _mm512_storeu_si512(low + i, _mm512_permutexvar_epi32(order, lows));
+    _mm512_storeu_si512(high + i, _mm512_permutexvar_epi32(order, highs));
+  }
   void put(V x, int i) const {
     const __m512i n = _mm512_cvtps_epi32(x.v);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(low + i), _mm512_cvtepi32_epi8(n));
@@ -216,7 +249,8 @@ void pack_quads(const float* x, std::ptrdiff_t stride, int rows, const float* fa
   _mm512_storeu_si512(out, quads);
 }
 
-constexpr Kernels with_tiles(Kernels kernels) {
+constexpr Kernels with_tiles(Kernels kernels, const Bf16Kernels* bf16) {
+  kernels.bf16 = bf16;
   kernels.layout = Layout::kPlanes;
   kernels.integer_panels = tile_panels;
   kernels.integer_row = plane_row;

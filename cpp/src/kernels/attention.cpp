@@ -159,18 +159,9 @@ std::size_t attention_scratch(int positions, int head_size) {
   constexpr int kLine = 64;  // what a row of whole numbers may be longer by
   const std::size_t numbers =
       size(whole_panels(positions)) + size(whole_panels(head_size)) + 4 * kLine;
-  return kAttentionRows * (size(whole_panels(positions)) + numbers / 2 + 1);
+  const std::size_t scores = size(whole_panels(std::max(positions, head_size)));
+  return kAttentionRows * (scores + numbers / 2 + 1);
 }
-
-namespace {
-
-// Adds the weights of the last positions to a row of scores.
-void weigh(const Positions& positions, float factor, float* scores) {
-  float* last = scores + positions.count - std::ssize(positions.last_weights);
-  for (const float weight : positions.last_weights) *last++ += weight * factor;
-}
-
-}  // namespace
 
 void attend(const float* query, std::ptrdiff_t query_stride, int rows, const KeyValues& kv,
             int head, const Positions& positions, float* scratch, float* out,
@@ -210,7 +201,7 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Key
   }
   const float scale = 1.0F / std::sqrt(static_cast<float>(d));
   for (int r = 0; r < rows; ++r) {
-    weigh(positions, 1.0F / scale, score_rows[r]);
+    positions.weigh(1.0F / scale, score_rows[r]);
     isa.softmax(score_rows[r], n_keys, scale);
   }
   if (probabilities != nullptr) std::copy_n(scratch, size(rows) * size(n_keys), probabilities);
@@ -294,7 +285,7 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
                       .negative_slope = 1.0F};
   multiply(product);
   for (int r = 0; r < rows; ++r) {
-    weigh(positions, 1.0F, score_rows[r]);
+    positions.weigh(1.0F, score_rows[r]);
     const float sum =
         isa.exponential_row(score_rows[r], n_keys, left_limit(8191.0F, n_keys),
                             {weights + r * weight_stride, padded_keys, weight_stride});

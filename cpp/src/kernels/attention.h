@@ -82,11 +82,43 @@ class IntegerKeyValues {
   FloatBuffer key_scales_, value_scales_;
 };
 
+// The same in bfloat16, where the active kernels have products of it.
+class Bf16KeyValues {
+ public:
+  Bf16KeyValues() = default;
+  Bf16KeyValues(int heads, int head_size, int capacity);
+
+  int head_size() const { return head_size_; }
+
+  // Stores positions 0 ... count - 1 of one head, in place of what it had.
+  void store(int head, int count, const float* key, const float* value, std::ptrdiff_t stride);
+
+  // Panels of 16 positions' keys, of key_size() inputs.
+  const std::uint16_t* keys(int head) const;
+  int key_size() const { return key_size_; }
+  // Panels of 16 of the head's values, of capacity() inputs.
+  const std::uint16_t* values(int head) const;
+  int capacity() const { return capacity_; }
+
+ private:
+  int head_size_ = 0;
+  int key_size_ = 0;    // head_size as a number of inputs
+  int value_size_ = 0;  // head_size up to whole panels
+  int capacity_ = 0;    // as a number of inputs
+  AlignedVector<std::uint16_t> keys_, values_;
+};
+
 // What attend() looks at.
 struct Positions {
   int count = 0;
   // Added to the scores of the last positions: the logarithm of how many positions each stands for.
   std::span<const float> last_weights = {};
+
+  // Adds them to a row of scores, each times `factor`.
+  void weigh(float factor, float* scores) const {
+    float* last = scores + count - std::ssize(last_weights);
+    for (const float weight : last_weights) *last++ += weight * factor;
+  }
 };
 
 // Rows that one call of attend() may have.
@@ -103,5 +135,8 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Key
 void attend(const float* query, std::ptrdiff_t query_stride, int rows, const IntegerKeyValues& kv,
             int head, const Positions& positions, float* scratch, float* out,
             std::ptrdiff_t out_stride, float* probabilities = nullptr);
+void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Bf16KeyValues& kv,
+            int head, const Positions& positions, float* scratch, float* out,
+            std::ptrdiff_t out_stride);
 
 }  // namespace earwitness::kernels

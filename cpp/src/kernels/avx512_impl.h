@@ -29,11 +29,17 @@ struct V {
   static V fma(V a, V b, V c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
   static V max(V a, V b) { return {_mm512_max_ps(a.v, b.v)}; }
   static V min(V a, V b) { return {_mm512_min_ps(a.v, b.v)}; }
-  static V round(V a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT)}; }
-  static V pow2(V n) {
-    const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
+  static V round(V a) {
+    const __m512 shift = _mm512_set1_ps(12582912.0F);  // 1.5 2^23: no fraction is left of the sum
+    return {_mm512_sub_ps(_mm512_add_ps(a.v, shift), shift)};
   }
+  static V scale(V a, V n) { return {_mm512_scalef_ps(a.v, n.v)}; }
+  static V inverse(V a) {
+    const __m512 near = _mm512_rcp14_ps(a.v);
+    return {_mm512_mul_ps(near, _mm512_fnmadd_ps(a.v, near, _mm512_set1_ps(2.0F)))};
+  }
+  float largest() const { return _mm512_reduce_max_ps(v); }
+  float sum() const { return _mm512_reduce_add_ps(v); }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   friend V operator+(V a, V b) { return {_mm512_add_ps(a.v, b.v)}; }
   friend V operator-(V a, V b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -83,7 +89,8 @@ inline void store_pairs(V x, V y, std::int8_t* p) {
 
 #if defined(__AMX_INT8__)
 #include "kernels/amx_impl.h"
-constexpr Kernels kTable = with_tiles(table(EARWITNESS_NAME));
+#include "kernels/bf16_impl.h"
+constexpr Kernels kTable = with_tiles(table(EARWITNESS_NAME), &kBf16Table);
 #else
 constexpr Kernels kTable = table(EARWITNESS_NAME);
 #endif

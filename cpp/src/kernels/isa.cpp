@@ -54,8 +54,10 @@ bool tiles_allowed() {
   unsigned b = 0;
   unsigned c = 0;
   unsigned d = 0;
-  constexpr unsigned kTiles = 1U << 24 | 1U << 25;  // leaf 7: AMX-TILE, AMX-INT8
+  // Leaf 7: AMX-BF16, AMX-TILE, AMX-INT8; below it, 1: AVX512-BF16.
+  constexpr unsigned kTiles = 1U << 22 | 1U << 24 | 1U << 25;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) != kTiles) return false;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & 1U << 5) == 0) return false;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;

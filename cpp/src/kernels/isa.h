@@ -120,6 +120,38 @@ struct IntegerRow {
   std::ptrdiff_t stride;
 };
 
+// c[r][j] = sum over k of a[r][k] b[k][j] in bfloat16, summed in single precision. Rows up to a
+// multiple of 16 are read and written, and whole panels.
+struct Bf16Task {
+  const std::uint16_t* a;  // [rows] at a_stride
+  std::ptrdiff_t a_stride;
+  float* c;  // [rows] at c_stride
+  std::ptrdiff_t c_stride;
+  int rows;
+  int panels;
+  int inputs;               // a multiple of kBf16Inputs
+  const std::uint16_t* b;   // [panels][inputs / 2][kPanel][2]
+  std::ptrdiff_t b_stride;  // from one panel to the next
+};
+
+inline constexpr int kBf16Inputs = 32;
+
+constexpr int bf16_inputs(int inputs) {
+  return (inputs + kBf16Inputs - 1) / kBf16Inputs * kBf16Inputs;
+}
+
+// Attention's inner loops in bfloat16: 8 bits of significand, rounded to nearest.
+struct Bf16Kernels {
+  void (*panels)(const Bf16Task& task);
+  // out = factor x, then zeros up to `padded`.
+  void (*round_row)(const float* x, float factor, int n, int padded, std::uint16_t* out);
+  // out = e^(x - the largest x), then zeros up to `padded`; returns their sum. What is below e^-28
+  // counts as that.
+  float (*exponential_row)(const float* x, int n, int padded, std::uint16_t* out);
+  // Up to two rows of kPanel columns as a pair of inputs of a panel; a missing one becomes 0.
+  void (*pack_pair)(const float* x, std::ptrdiff_t stride, int rows, std::uint16_t* out);
+};
+
 struct Kernels {
   const char* name;
   void (*panel)(const PanelTask& task);
@@ -138,6 +170,7 @@ struct Kernels {
   // of a right panel; missing rows become 0.
   void (*pack_group)(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
                      std::int8_t* out);
+  const Bf16Kernels* bf16;  // null where whole numbers are as fast
   void (*lstm)(const LstmTask& task);
   // out[i] = max(0, x[i] * scale[i] + shift[i])
   void (*scale_shift_relu)(const float* x, const float* scale, const float* shift, float* out,
@@ -152,6 +185,8 @@ struct Kernels {
   void (*gelu)(float* x, long long n);
   // x = softmax(scale * x), scale > 0. Terms below e^-28 of the largest count as that.
   void (*softmax)(float* x, int n, float scale);
+  // The place of the largest of n > 0, the first of equals; what is not a number is passed over.
+  int (*argmax)(const float* x, int n);
   // log(sum(exp(x))) for a finite or -infinite maximum; terms as in softmax.
   float (*log_sum_exp)(const float* x, int n);
 };

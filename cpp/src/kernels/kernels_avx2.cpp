@@ -26,9 +26,23 @@ struct V {
   static V round(V a) {
     return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
   }
-  static V pow2(V n) {
+  static V scale(V a, V n) {
     const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
-    return {_mm256_castsi256_ps(_mm256_slli_epi32(biased, 23))};
+    return {_mm256_mul_ps(a.v, _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)))};
+  }
+  static V inverse(V a) {
+    const __m256 near = _mm256_rcp_ps(a.v);
+    return {_mm256_mul_ps(near, _mm256_fnmadd_ps(a.v, near, _mm256_set1_ps(2.0F)))};
+  }
+  float largest() const {
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+  }
+  float sum() const {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
   }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
   friend V operator+(V a, V b) { return {_mm256_add_ps(a.v, b.v)}; }

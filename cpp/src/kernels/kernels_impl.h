@@ -4,8 +4,9 @@
 // pick the version of another instruction set. For the same reason no standard header is used.
 //
 // V has: load, load_half (of kLanes IEEE half-precision numbers), store, broadcast, zero, operators
-// + - * /, fma(a, b, c) = a b + c, max, min, round (to nearest), pow2 (of a vector of whole numbers
-// in -126..127).
+// + - * /, fma(a, b, c) = a b + c, max, min, round (to nearest, of magnitudes up to 2^22),
+// scale(a, n) = a times 2 to the power of n, whole numbers in -126..127, inverse (1 / a, to within
+// 1e-6 of itself), and of its lanes the largest() and the sum().
 
 constexpr int kVectors = kPanel / kLanes;
 
@@ -200,7 +201,7 @@ inline V exponential(V x) {
   for (int i = 1; i < 6; ++i) p = V::fma(p, x, V::broadcast(&kCoefficients[i]));
   constexpr float kOne = 1.0F;
   const V y = V::fma(p, x * x, x) + V::broadcast(&kOne);
-  return y * V::pow2(n);
+  return V::scale(y, n);
 }
 
 // e^(factor x), the exponent held within +-28 so that products of three stay finite. The sigmoid

@@ -24,10 +24,13 @@ struct V {
   static V max(V a, V b) { return {vmaxq_f32(a.v, b.v)}; }
   static V min(V a, V b) { return {vminq_f32(a.v, b.v)}; }
   static V round(V a) { return {vrndnq_f32(a.v)}; }
-  static V pow2(V n) {
+  static V scale(V a, V n) {
     const int32x4_t biased = vaddq_s32(vcvtq_s32_f32(n.v), vdupq_n_s32(127));
-    return {vreinterpretq_f32_s32(vshlq_n_s32(biased, 23))};
+    return {vmulq_f32(a.v, vreinterpretq_f32_s32(vshlq_n_s32(biased, 23)))};
   }
+  static V inverse(V a) { return {vdivq_f32(vdupq_n_f32(1.0F), a.v)}; }
+  float largest() const { return vmaxvq_f32(v); }
+  float sum() const { return vaddvq_f32(v); }
   void store(float* p) const { vst1q_f32(p, v); }
   friend V operator+(V a, V b) { return {vaddq_f32(a.v, b.v)}; }
   friend V operator-(V a, V b) { return {vsubq_f32(a.v, b.v)}; }

@@ -44,14 +44,23 @@ struct V {
   static V round(V a) {
     return each([&](int i) { return std::nearbyint(a.v[i]); });
   }
-  static V pow2(V n) {
+  static V scale(V a, V n) {
     return each([&](int i) {
       const std::int32_t bits = (static_cast<std::int32_t>(n.v[i]) + 127) * (1 << 23);
-      float out;
-      std::memcpy(&out, &bits, sizeof out);
-      return out;
+      float power;
+      std::memcpy(&power, &bits, sizeof power);
+      return a.v[i] * power;
     });
   }
+  static V inverse(V a) {
+    return each([&](int i) { return 1.0F / a.v[i]; });
+  }
+  float largest() const {
+    float top = v[0];
+    for (const float lane : v) top = lane > top ? lane : top;
+    return top;
+  }
+  float sum() const { return (v[0] + v[1]) + (v[2] + v[3]); }
   void store(float* p) const {
     for (int i = 0; i < kLanes; ++i) p[i] = v[i];
   }

@@ -1,21 +1,5 @@
 // The inner loops of transformer layers, under the terms of kernels_impl.h, which see.
 
-inline float sum_of(V x) {
-  float lanes[kLanes];
-  x.store(lanes);
-  float sum = 0.0F;
-  for (float lane : lanes) sum += lane;
-  return sum;
-}
-
-inline float largest_of(V x) {
-  float lanes[kLanes];
-  x.store(lanes);
-  float top = lanes[0];
-  for (float lane : lanes) top = lane > top ? lane : top;
-  return top;
-}
-
 void widen(const std::uint16_t* x, float* out, int n) {
   int i = 0;
   for (; i + kLanes <= n; i += kLanes) V::load_half(x + i).store(out + i);
@@ -29,19 +13,30 @@ void widen(const std::uint16_t* x, float* out, int n) {
 
 void layer_norm(const float* x, const float* weight, const float* bias, float* out, int n) {
   constexpr float kEpsilon = 1e-5F;  // torch.nn.LayerNorm's default
-  V sums = V::zero();
+  // Two chains of sums, as each addition waits for the one before.
+  V sums[2] = {V::zero(), V::zero()};
   int i = 0;
-  for (; i + kLanes <= n; i += kLanes) sums = sums + V::load(x + i);
-  float sum = sum_of(sums);
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    sums[0] = sums[0] + V::load(x + i);
+    sums[1] = sums[1] + V::load(x + i + kLanes);
+  }
+  for (; i + kLanes <= n; i += kLanes) sums[0] = sums[0] + V::load(x + i);
+  float sum = (sums[0] + sums[1]).sum();
   for (; i < n; ++i) sum += x[i];
   const float mean = sum / static_cast<float>(n);
   const V means = V::broadcast(&mean);
-  V squares = V::zero();
-  for (i = 0; i + kLanes <= n; i += kLanes) {
-    const V d = V::load(x + i) - means;
-    squares = V::fma(d, d, squares);
+  V squares[2] = {V::zero(), V::zero()};
+  for (i = 0; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const V a = V::load(x + i) - means;
+    const V b = V::load(x + i + kLanes) - means;
+    squares[0] = V::fma(a, a, squares[0]);
+    squares[1] = V::fma(b, b, squares[1]);
   }
-  float square = sum_of(squares);
+  for (; i + kLanes <= n; i += kLanes) {
+    const V d = V::load(x + i) - means;
+    squares[0] = V::fma(d, d, squares[0]);
+  }
+  float square = (squares[0] + squares[1]).sum();
   for (; i < n; ++i) square += (x[i] - mean) * (x[i] - mean);
   const float scale = 1.0F / __builtin_sqrtf(square / static_cast<float>(n) + kEpsilon);
   const V scales = V::broadcast(&scale);
@@ -61,7 +56,7 @@ inline V gelu_of(V x) {
                           0.5F * -0.284496736F, 0.5F * 0.254829592F};
   const V one = V::broadcast(&kOne);
   const V y = V::max(x, V::zero() - x);
-  const V t = one / V::fma(V::broadcast(&kP), y, one);
+  const V t = V::inverse(V::fma(V::broadcast(&kP), y, one));
   V p = V::broadcast(&kA[0]);
   for (int i = 1; i < 5; ++i) p = V::fma(p, t, V::broadcast(&kA[i]));
   const V tail = p * t * bounded_exponential(y * y, -0.5F);
@@ -82,12 +77,38 @@ inline float largest(const float* x, int n) {
   float top = x[0];
   int i = 0;
   if (n >= kLanes) {
-    V tops = V::load(x);
-    for (i = kLanes; i + kLanes <= n; i += kLanes) tops = V::max(tops, V::load(x + i));
-    top = largest_of(tops);
+    // Several at a time: each is a chain of comparisons that wait for one another.
+    constexpr int kChains = 4;
+    V tops[kChains];
+    for (V& chain : tops) chain = V::load(x);
+    for (; i + kChains * kLanes <= n; i += kChains * kLanes) {
+      EARWITNESS_UNROLL
+      for (int j = 0; j < kChains; ++j) tops[j] = V::max(tops[j], V::load(x + i + j * kLanes));
+    }
+    for (; i + kLanes <= n; i += kLanes) tops[0] = V::max(tops[0], V::load(x + i));
+    top = V::max(V::max(tops[0], tops[1]), V::max(tops[2], tops[3])).largest();
   }
   for (; i < n; ++i) top = x[i] > top ? x[i] : top;
   return top;
+}
+
+// The largest of a block is found in vectors, its place in the best block alone.
+int argmax(const float* x, int n) {
+  constexpr int kBlock = 1024;
+  const auto end_of = [n](int first) { return n - first < kBlock ? n : first + kBlock; };
+  int best = 0;
+  float top = largest(x, end_of(0));
+  for (int first = kBlock; first < n; first += kBlock) {
+    const float candidate = largest(x + first, end_of(first) - first);
+    if (candidate > top || top != top) {
+      top = candidate;
+      best = first;
+    }
+  }
+  for (int i = best; i < end_of(best); ++i) {
+    if (x[i] == top) return i;
+  }
+  return best;
 }
 
 void softmax(float* x, int n, float scale) {
@@ -100,7 +121,7 @@ void softmax(float* x, int n, float scale) {
     e.store(x + i);
     sums = sums + e;
   }
-  float sum = sum_of(sums);
+  float sum = sums.sum();
   if (i < n) {
     float rest[kLanes] = {};
     for (int j = i; j < n; ++j) rest[j - i] = x[j] - top;
@@ -125,7 +146,7 @@ float log_sum_exp(const float* x, int n) {
   for (; i + kLanes <= n; i += kLanes) {
     sums = sums + bounded_exponential(V::load(x + i) - tops, 1.0F);
   }
-  float sum = sum_of(sums);
+  float sum = sums.sum();
   for (; i < n; ++i) {
     float rest[kLanes] = {};
     rest[0] = x[i] - top;

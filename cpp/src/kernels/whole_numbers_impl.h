@@ -120,10 +120,19 @@ void integer_row(const IntegerRowTask& t) {
   for (; first < t.panels(); ++first) integer_row_panels<1>(t, first);
 }
 
+// Vectors of a row that are rounded together.
+constexpr int kTogether = 4;
+
 // Numbers in 16 bits, one after another.
 struct Words {
   std::int16_t* data;
 
+  void put(const V (&x)[kTogether], int i) const {
+    for (const V& v : x) {
+      put(v, i);
+      i += kLanes;
+    }
+  }
   void put(V x, int i) const { store_int16(x, data + i); }
   void put(std::int16_t x, int i) const { data[i] = x; }
 };
@@ -141,16 +150,22 @@ void put_rest(V rest, int first, int n, int padded, const Numbers& out) {
 // not a number, so that it cannot pass for a value.
 template <typename Numbers>
 float to_whole(const float* x, int n, float limit, int padded, const Numbers& out) {
-  V tops = V::zero();
-  V poison = V::zero();
+  V tops[kTogether];
+  V poison[kTogether];
+  for (V& v : tops) v = V::zero();
+  for (V& v : poison) v = V::zero();
+  const auto look = [&](const V& v, int j) {
+    tops[j] = V::max(tops[j], V::max(v, V::zero() - v));
+    poison[j] = V::fma(v, V::zero(), poison[j]);
+  };
   int i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    const V v = V::load(x + i);
-    tops = V::max(tops, V::max(v, V::zero() - v));
-    poison = V::fma(v, V::zero(), poison);
+  for (; i + kTogether * kLanes <= n; i += kTogether * kLanes) {
+    EARWITNESS_UNROLL
+    for (int j = 0; j < kTogether; ++j) look(V::load(x + i + j * kLanes), j);
   }
-  float top = largest_of(tops);
-  float broken = sum_of(poison);
+  for (; i + kLanes <= n; i += kLanes) look(V::load(x + i), 0);
+  float top = V::max(V::max(tops[0], tops[1]), V::max(tops[2], tops[3])).largest();
+  float broken = ((poison[0] + poison[1]) + (poison[2] + poison[3])).sum();
   for (int j = i; j < n; ++j) {
     const float magnitude = x[j] < 0.0F ? -x[j] : x[j];
     top = magnitude > top ? magnitude : top;
@@ -158,7 +173,13 @@ float to_whole(const float* x, int n, float limit, int padded, const Numbers& ou
   }
   const float inverse = top > 0.0F && broken == 0.0F ? limit / top : 0.0F;
   const V inverses = V::broadcast(&inverse);
-  for (i = 0; i + kLanes <= n; i += kLanes) out.put(V::round(V::load(x + i) * inverses), i);
+  const auto rounded = [&](int at) { return V::round(V::load(x + at) * inverses); };
+  for (i = 0; i + kTogether * kLanes <= n; i += kTogether * kLanes) {
+    const V whole[kTogether] = {rounded(i), rounded(i + kLanes), rounded(i + 2 * kLanes),
+                                rounded(i + 3 * kLanes)};
+    out.put(whole, i);
+  }
+  for (; i + kLanes <= n; i += kLanes) out.put(rounded(i), i);
   float rest[kLanes] = {};
   for (int j = i; j < n; ++j) rest[j - i] = x[j];
   put_rest(V::round(V::load(rest) * inverses), i, n, padded, out);
@@ -178,7 +199,7 @@ inline V whole_exponential(V x, V limit) {
   const V f = scaled - n;
   V p = V::broadcast(&kCoefficients[0]);
   for (int i = 1; i < 5; ++i) p = V::fma(p, f, V::broadcast(&kCoefficients[i]));
-  return V::round(p * limit * V::pow2(n));
+  return V::round(V::scale(p * limit, n));
 }
 
 template <typename Numbers>
@@ -193,7 +214,7 @@ float to_weights(const float* x, int n, float limit, int padded, const Numbers& 
     out.put(e, i);
     sums = sums + e;
   }
-  float sum = sum_of(sums);
+  float sum = sums.sum();
   float rest[kLanes];
   for (int j = 0; j < kLanes; ++j) rest[j] = i + j < n ? x[i + j] - top : 0.0F;
   const V e = whole_exponential(V::load(rest), limits);
@@ -236,6 +257,7 @@ constexpr Kernels table(const char* name) {
           .quantize_row = quantize_row,
           .exponential_row = exponential_row,
           .pack_group = pack_pairs,
+          .bf16 = nullptr,
           .lstm = lstm,
           .scale_shift_relu = scale_shift_relu,
           .widen = widen,
@@ -243,5 +265,6 @@ constexpr Kernels table(const char* name) {
           .layer_norm = layer_norm,
           .gelu = gelu,
           .softmax = softmax,
+          .argmax = argmax,
           .log_sum_exp = log_sum_exp};
 }

@@ -24,7 +24,7 @@ int blocks_of(int rows) { return (rows + kRows - 1) / kRows; }
 
 CpuNetwork::CpuNetwork(std::shared_ptr<const CpuWeights> weights) : weights_(std::move(weights)) {
   const Hyperparameters& h = hparams();
-  encoder_kv_ = window_key_values(h.n_audio_head, h.n_audio_state);
+  encoder_kv_ = encoder_key_values();
   set_threads(1);
   // Memory that is new is slow at first: the first call need not wait for it.
   window_of(0);
@@ -37,19 +37,32 @@ CpuNetwork::Window& CpuNetwork::window_of(int slot) {
   while (windows_.size() <= at(slot)) {
     Window window;
     for (int i = 0; i < h.n_text_layer; ++i) {
-      window.cross.push_back(window_key_values(h.n_text_head, h.n_text_state));
+      window.cross.push_back(window_key_values());
     }
     windows_.push_back(std::move(window));
   }
   return windows_[at(slot)];
 }
 
-CpuNetwork::WindowKeyValues CpuNetwork::window_key_values(int heads, int state) const {
-  const int capacity = hparams().n_audio_ctx;
+CpuNetwork::WindowKeyValues CpuNetwork::window_key_values() const {
+  const Hyperparameters& h = hparams();
+  const int head_size = h.n_text_state / h.n_text_head;
   if (weights_->precision == kernels::PackedMatrix::Precision::kInteger) {
-    return kernels::IntegerKeyValues(heads, state / heads, capacity);
+    return kernels::IntegerKeyValues(h.n_text_head, head_size, h.n_audio_ctx);
   }
-  return kernels::KeyValues(heads, state / heads, capacity);
+  return kernels::KeyValues(h.n_text_head, head_size, h.n_audio_ctx);
+}
+
+CpuNetwork::EncoderKeyValues CpuNetwork::encoder_key_values() const {
+  const Hyperparameters& h = hparams();
+  const int head_size = h.n_audio_state / h.n_audio_head;
+  if (weights_->precision != kernels::PackedMatrix::Precision::kInteger) {
+    return kernels::KeyValues(h.n_audio_head, head_size, h.n_audio_ctx);
+  }
+  if (active_kernels().bf16 != nullptr) {
+    return kernels::Bf16KeyValues(h.n_audio_head, head_size, h.n_audio_ctx);
+  }
+  return kernels::IntegerKeyValues(h.n_audio_head, head_size, h.n_audio_ctx);
 }
 
 void CpuNetwork::set_threads(int threads) {

@@ -38,6 +38,8 @@ class CpuNetwork final : public Network {
   struct Pass;
   using Sequence = std::vector<kernels::KeyValues>;  // by text layer
   using WindowKeyValues = std::variant<kernels::KeyValues, kernels::IntegerKeyValues>;
+  using EncoderKeyValues =
+      std::variant<kernels::KeyValues, kernels::IntegerKeyValues, kernels::Bf16KeyValues>;
   struct Window {  // as the decoder sees it
     int n_sound = 0;
     int n_positions = 0;
@@ -47,7 +49,8 @@ class CpuNetwork final : public Network {
     kernels::Positions positions() const { return {n_positions, silence_weights}; }
   };
 
-  WindowKeyValues window_key_values(int heads, int state) const;
+  WindowKeyValues window_key_values() const;
+  EncoderKeyValues encoder_key_values() const;
 
   void set_threads(int threads);
   void run(int tasks, Watch& watch, const kernels::ThreadPool::Task& task);
@@ -86,7 +89,7 @@ class CpuNetwork final : public Network {
   kernels::FloatBuffer x_;              // [positions][n_state]
   kernels::FloatBuffer qkv_;            // [positions][3 n_state], or [2 n_state] for the cross
   kernels::FloatBuffer mixed_;          // [positions][n_state]
-  WindowKeyValues encoder_kv_;
+  EncoderKeyValues encoder_kv_;
   std::vector<kernels::FloatBuffer> scratch_;  // one per worker
 
   // Decoder.

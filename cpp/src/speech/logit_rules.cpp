@@ -18,6 +18,10 @@ void forbid(std::span<float> logits, TokenId from, TokenId to) {
 
 }  // namespace
 
+TokenId argmax(std::span<const float> x) {
+  return kernels::active_kernels().argmax(x.data(), static_cast<int>(x.size()));
+}
+
 float log_sum_exp(std::span<const float> x) {
   return kernels::active_kernels().log_sum_exp(x.data(), static_cast<int>(x.size()));
 }
@@ -60,7 +64,7 @@ void LogitRules::forbid_by_timestamps(std::span<const TokenId> sampled,
   }
 }
 
-void LogitRules::apply(std::span<const TokenId> sampled, std::span<float> logits) const {
+float LogitRules::apply(std::span<const TokenId> sampled, std::span<float> logits) const {
   for (TokenId id : never_) logits[static_cast<std::size_t>(id)] = kForbidden;
   if (sampled.empty()) {
     for (TokenId id : never_first_) logits[static_cast<std::size_t>(id)] = kForbidden;
@@ -70,12 +74,10 @@ void LogitRules::apply(std::span<const TokenId> sampled, std::span<float> logits
   const auto begin = static_cast<std::size_t>(vocabulary_.timestamp_begin());
   const std::span<float> text = logits.first(begin);
   const float timestamps = log_sum_exp(logits.subspan(begin));
-  const float likeliest_text = *std::max_element(text.begin(), text.end());
-  if (timestamps > likeliest_text) {
+  if (timestamps > text[static_cast<std::size_t>(argmax(text))]) {
     std::fill(text.begin(), text.end(), kForbidden);
   }
-  const float total = log_sum_exp(logits);
-  for (float& value : logits) value -= total;
+  return log_sum_exp(logits);
 }
 
 }  // namespace earwitness::speech

@@ -15,9 +15,9 @@ class LogitRules {
  public:
   LogitRules(const Vocabulary& vocabulary, const TranscribeOptions& options);
 
-  // Turns the logits that follow `sampled` (this window's tokens so far) into log-probabilities;
-  // forbidden tokens become -infinity.
-  void apply(std::span<const TokenId> sampled, std::span<float> logits) const;
+  // Makes the logits of forbidden tokens -infinity, after `sampled` (this window's tokens so far),
+  // and returns what is to be taken from the others to have their log-probabilities.
+  float apply(std::span<const TokenId> sampled, std::span<float> logits) const;
 
  private:
   void forbid_by_timestamps(std::span<const TokenId> sampled, std::span<float> logits) const;
@@ -27,6 +27,9 @@ class LogitRules {
   std::vector<TokenId> never_first_;  // as the first token
   int last_initial_timestamp_;        // id
 };
+
+// The first of the likeliest.
+TokenId argmax(std::span<const float> x);
 
 // log(sum(exp(x))), -infinity where all are.
 float log_sum_exp(std::span<const float> x);

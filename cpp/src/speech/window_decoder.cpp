@@ -13,23 +13,41 @@ namespace {
 
 constexpr std::size_t kEntropyTokens = 32;  // whisper.cpp, whisper_sequence_score
 
-TokenId argmax(std::span<const float> x) {
-  return static_cast<TokenId>(std::max_element(x.begin(), x.end()) - x.begin());
-}
-
-// Draws from softmax(logprobs / temperature).
-TokenId draw(std::span<const float> logprobs, float temperature, std::mt19937& random) {
-  const float top = *std::max_element(logprobs.begin(), logprobs.end());
-  std::vector<float> cumulative(logprobs.size());
+// Draws from softmax(logits / temperature).
+TokenId draw(std::span<const float> logits, float temperature, std::mt19937& random) {
+  const TokenId likeliest = argmax(logits);
+  const float top = logits[static_cast<std::size_t>(likeliest)];
+  std::vector<float> cumulative(logits.size());
   float sum = 0.0F;
-  for (std::size_t i = 0; i < logprobs.size(); ++i) {
-    sum += std::exp((logprobs[i] - top) / temperature);
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    sum += std::exp((logits[i] - top) / temperature);
     cumulative[i] = sum;
   }
   // Not std::uniform_real_distribution: its sequence differs between standard libraries.
   const float at = static_cast<float>(random()) / 4294967296.0F * sum;
   const auto it = std::upper_bound(cumulative.begin(), cumulative.end(), at);
-  return it == cumulative.end() ? argmax(logprobs) : static_cast<TokenId>(it - cumulative.begin());
+  return it == cumulative.end() ? likeliest : static_cast<TokenId>(it - cumulative.begin());
+}
+
+// The n likeliest, the best first, and the first of equals.
+std::vector<TokenId> likeliest(std::span<const float> logits, std::size_t n) {
+  constexpr std::size_t kBlock = 256;  // most hold none of them, which their largest tells
+  std::vector<TokenId> out;
+  const auto logit = [&](TokenId id) { return logits[static_cast<std::size_t>(id)]; };
+  for (std::size_t first = 0; first < logits.size(); first += kBlock) {
+    const auto block = logits.subspan(first, std::min(kBlock, logits.size() - first));
+    if (out.size() == n && !(block[static_cast<std::size_t>(argmax(block))] > logit(out.back()))) {
+      continue;
+    }
+    for (std::size_t i = first; i < first + block.size(); ++i) {
+      if (out.size() == n && !(logits[i] > logit(out.back()))) continue;
+      const auto place = std::upper_bound(out.begin(), out.end(), logits[i],
+                                          [&](float x, TokenId id) { return x > logit(id); });
+      out.insert(place, static_cast<TokenId>(i));
+      if (out.size() > n) out.pop_back();
+    }
+  }
+  return out;
 }
 
 // Weights that pass every structural check may still be noise.
@@ -110,9 +128,9 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::greedy(const Starts& start
       Hypothesis& h = hypotheses[going[i]];
       const auto source = first ? starts[i] : logits.subspan(i * n_vocab, n_vocab);
       row.assign(source.begin(), source.end());
-      rules_.apply(h.tokens, row);
+      const float total = rules_.apply(h.tokens, row);
       const TokenId id = temperature > 0.0F ? draw(row, temperature, random) : argmax(row);
-      const float logprob = row[static_cast<std::size_t>(id)];
+      const float logprob = row[static_cast<std::size_t>(id)] - total;
       require_finite(logprob);
       h.append(id, logprob, end);
       if (h.finished) continue;
@@ -144,24 +162,16 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::beam_search(std::span<cons
   std::vector<Hypothesis> beams(1);
   std::vector<Hypothesis> finished;
   std::vector<float> row(n_vocab);
-  std::vector<TokenId> order(n_vocab);
   for (int n_tokens = 0; n_tokens < max_tokens_; ++n_tokens) {
     std::vector<Candidate> candidates;
     for (std::size_t b = 0; b < beams.size(); ++b) {
       const auto source = logits.subspan(b * n_vocab, n_vocab);
       row.assign(source.begin(), source.end());
-      rules_.apply(beams[b].tokens, row);
-      std::iota(order.begin(), order.end(), 0);
-      const auto top = order.begin() + static_cast<std::ptrdiff_t>(width) + 1;
-      std::partial_sort(order.begin(), top, order.end(), [&](TokenId a, TokenId c) {
-        const float x = row[static_cast<std::size_t>(a)];
-        const float y = row[static_cast<std::size_t>(c)];
-        return x != y ? x > y : a < c;
-      });
-      for (auto it = order.begin(); it != top; ++it) {
-        const float logprob = row[static_cast<std::size_t>(*it)];
+      const float total = rules_.apply(beams[b].tokens, row);
+      for (const TokenId id : likeliest(row, width + 1)) {
+        const float logprob = row[static_cast<std::size_t>(id)] - total;
         if (std::isfinite(logprob)) {
-          candidates.push_back({b, *it, logprob, beams[b].sum + logprob});
+          candidates.push_back({b, id, logprob, beams[b].sum + logprob});
         }
       }
     }
