@@ -14,7 +14,8 @@ namespace earwitness::kernels {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr int kIntegerRows = 12;
+constexpr int kIntegerRows = 8;  // two panels: each number of a row is loaded for both
+constexpr int kIntegerPanels = 2;
 constexpr int kRows = 12;  // one vector wide: 12 chains hide the latency of the two FMA units
 
 struct V {
@@ -65,7 +66,15 @@ struct S {
 
   static S zero() { return {_mm512_setzero_si512()}; }
 #if defined(__AVX512VNNI__)
-  static S add(S s, W a, W b) { return {_mm512_dpwssd_epi32(s.v, a.v, b.v)}; }
+  static S add(S s, W a, W b) {
+#if defined(__GNUC__) && !defined(__clang__)
+    // GCC would copy the sums of a tile to another register and back for every product.
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(s.v) : "v"(a.v), "v"(b.v));
+    return s;
+#else
+    return {_mm512_dpwssd_epi32(s.v, a.v, b.v)};
+#endif
+  }
 #else
   static S add(S s, W a, W b) { return {_mm512_add_epi32(s.v, _mm512_madd_epi16(a.v, b.v))}; }
 #endif

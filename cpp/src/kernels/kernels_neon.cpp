@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kLanes = 4;
 constexpr int kIntegerRows = 3;  // a sum takes two registers
-constexpr int kRows = 6;         // 24 accumulators, 4 columns of b and 1 value of a in 32 registers
+constexpr int kIntegerPanels = 1;
+constexpr int kRows = 6;  // 24 accumulators, 4 columns of b and 1 value of a in 32 registers
 
 struct V {
   float32x4_t v;

@@ -1,31 +1,35 @@
 // Products of whole numbers in pairs, under the terms of kernels_impl.h, which see. The including
 // file also defines
+//   kIntegerRows, kIntegerPanels: the rows and panels of a register tile;
 //   W: two 16-bit numbers for each of kLanes columns; load (from 8 bits), broadcast (a pair);
 //   S: kLanes sums of 32 bits; zero, add(sums, a, b) = sums + a[0] b[0] + a[1] b[1], to_float;
 //   store_int16(V, p): kLanes whole numbers;
 //   store_pairs(V, V, p): kLanes pairs of whole numbers of 8 bits.
 
-template <int Rows, int Columns>
+template <int Rows, int Panels>
 void integer_tile(const IntegerTask& t, int first) {
+  constexpr int kColumns = Panels * kVectors;
   const std::int8_t* b = t.b;
   const std::int16_t* a[Rows];
-  S acc[Rows][Columns];
+  S acc[Rows][kColumns];
   EARWITNESS_UNROLL
   for (int r = 0; r < Rows; ++r) {
     a[r] = t.a + (first + r) * t.a_stride;
     EARWITNESS_UNROLL
-    for (int j = 0; j < Columns; ++j) acc[r][j] = S::zero();
+    for (int j = 0; j < kColumns; ++j) acc[r][j] = S::zero();
   }
   for (int k = 0; k < t.inputs / 2; ++k) {
-    W column[Columns];
+    W column[kColumns];
     EARWITNESS_UNROLL
-    for (int j = 0; j < Columns; ++j) column[j] = W::load(b + 2 * j * kLanes);
+    for (int j = 0; j < kColumns; ++j) {
+      column[j] = W::load(b + j / kVectors * t.b_stride + 2 * (j % kVectors) * kLanes);
+    }
     b += 2 * kPanel;
     EARWITNESS_UNROLL
     for (int r = 0; r < Rows; ++r) {
       const W x = W::broadcast(a[r] + 2 * k);
       EARWITNESS_UNROLL
-      for (int j = 0; j < Columns; ++j) acc[r][j] = S::add(acc[r][j], x, column[j]);
+      for (int j = 0; j < kColumns; ++j) acc[r][j] = S::add(acc[r][j], x, column[j]);
     }
   }
   const V slope = V::broadcast(&t.negative_slope);
@@ -34,45 +38,50 @@ void integer_tile(const IntegerTask& t, int first) {
     float* c = t.c[first + r] + t.c_offset;
     const V row_scale = V::broadcast(t.a_scales + first + r);
     EARWITNESS_UNROLL
-    for (int j = 0; j < Columns; ++j) {
+    for (int j = 0; j < kColumns; ++j) {
+      const int column = j * kLanes;
       const float* start = t.accumulate ? c : t.bias;
-      V y = V::fma(acc[r][j].to_float(), row_scale * V::load(t.b_scales + j * kLanes),
-                   start != nullptr ? V::load(start + j * kLanes) : V::zero());
+      V y = V::fma(acc[r][j].to_float(), row_scale * V::load(t.b_scales + column),
+                   start != nullptr ? V::load(start + column) : V::zero());
       if (t.residual != nullptr) {
-        y = y + V::load(t.residual[first + r] + t.c_offset + j * kLanes);
+        y = y + V::load(t.residual[first + r] + t.c_offset + column);
       }
-      V::max(y, slope * y).store(c + j * kLanes);
+      V::max(y, slope * y).store(c + column);
     }
   }
 }
 
-template <int Rows, int Columns>
+template <int Rows, int Panels>
 void integer_tiles(const IntegerTask& t, int first) {
   for (; first + Rows <= t.rows; first += Rows) {
-    integer_tile<Rows, Columns>(t, first);
+    integer_tile<Rows, Panels>(t, first);
   }
   if constexpr (Rows > 1) {
-    if (first < t.rows) integer_tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Columns>(t, first);
+    if (first < t.rows) integer_tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Panels>(t, first);
   }
 }
 
-inline void integer_panel(const IntegerTask& t) {
-  if (t.columns == kPanel) return integer_tiles<kIntegerRows, kVectors>(t, 0);
-  through_buffer(t,
-                 [](const IntegerTask& part) { integer_tiles<kIntegerRows, kVectors>(part, 0); });
+// The part of a task from a panel on.
+inline IntegerTask from_panel(IntegerTask t, int panel) {
+  const int column = panel * kPanel;
+  t.columns -= column;
+  t.c_offset += column;
+  t.b += panel * t.b_stride;
+  t.b_scales += column;
+  if (t.bias != nullptr) t.bias += column;
+  return t;
 }
 
 void integer_panels(const IntegerTask& t) {
-  for (int p = 0; p < t.panels(); ++p) {
-    const int column = p * kPanel;
-    IntegerTask part = t;
-    part.columns = t.columns - column < kPanel ? t.columns - column : kPanel;
-    part.c_offset += column;
-    part.b += p * t.b_stride;
-    part.b_scales += column;
-    if (t.bias != nullptr) part.bias += column;
-    integer_panel(part);
+  const int whole = t.columns / kPanel;
+  int panel = 0;
+  for (; panel + kIntegerPanels <= whole; panel += kIntegerPanels) {
+    integer_tiles<kIntegerRows, kIntegerPanels>(from_panel(t, panel), 0);
   }
+  for (; panel < whole; ++panel) integer_tiles<kIntegerRows, 1>(from_panel(t, panel), 0);
+  if (whole == t.panels()) return;
+  through_buffer(from_panel(t, whole),
+                 [](const IntegerTask& part) { integer_tiles<kIntegerRows, 1>(part, 0); });
 }
 
 // Panels of one row, several at a time, as in row_panels().
