@@ -102,11 +102,12 @@ TEST(results_do_not_depend_on_rows_or_threads) {
 
 TEST(every_instruction_set_computes_the_same_panels) {
   constexpr int kInputs = 77;
-  const auto b = noise(kInputs * kPanel, 1);
+  constexpr int kPanels = 3;
+  const auto b = noise(std::size_t{kPanels} * kInputs * kPanel, 1);
   const auto x = noise(std::size_t{70} * kInputs, 2);
   for (const Kernels* isa : available()) {
     for (int rows = 1; rows <= 70; rows += rows < 14 ? 1 : 14) {
-      for (int columns = 1; columns <= kPanel; ++columns) {
+      for (int columns = 1; columns <= kPanels * kPanel; ++columns) {
         std::vector<float> c(static_cast<std::size_t>(rows * columns) + 1, 0.5F);
         std::vector<const float*> a_rows;
         std::vector<float*> c_rows;
@@ -114,27 +115,29 @@ TEST(every_instruction_set_computes_the_same_panels) {
           a_rows.push_back(x.data() + r * kInputs);
           c_rows.push_back(c.data() + r * columns);
         }
-        isa->panel({.a = a_rows.data(),
-                    .c = c_rows.data(),
-                    .residual = nullptr,
-                    .rows = rows,
-                    .columns = columns,
-                    .a_offset = 0,
-                    .c_offset = 0,
-                    .segments = 1,
-                    .segment_length = kInputs,
-                    .segment_stride = 0,
-                    .b = b.data(),
-                    .b_half = nullptr,
-                    .bias = nullptr,
-                    .negative_slope = 1.0F});
+        isa->panels({.a = a_rows.data(),
+                     .c = c_rows.data(),
+                     .residual = nullptr,
+                     .rows = rows,
+                     .columns = columns,
+                     .a_offset = 0,
+                     .c_offset = 0,
+                     .segments = 1,
+                     .segment_length = kInputs,
+                     .segment_stride = 0,
+                     .b = b.data(),
+                     .b_half = nullptr,
+                     .b_stride = kInputs * kPanel,
+                     .bias = nullptr,
+                     .negative_slope = 1.0F});
         double worst = 0.0;
         for (int r = 0; r < rows; ++r) {
           for (int j = 0; j < columns; ++j) {
             double sum = 0.5;
             for (int k = 0; k < kInputs; ++k) {
               sum += static_cast<double>(x[static_cast<std::size_t>(r * kInputs + k)]) *
-                     static_cast<double>(b[static_cast<std::size_t>(k * kPanel + j)]);
+                     static_cast<double>(b[static_cast<std::size_t>(
+                         (j / kPanel * kInputs + k) * kPanel + j % kPanel)]);
             }
             const float got = c[static_cast<std::size_t>(r * columns + j)];
             worst = std::max(worst, std::abs(sum - static_cast<double>(got)));

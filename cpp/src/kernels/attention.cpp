@@ -12,9 +12,9 @@ std::size_t size(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
 int whole_panels(int n) { return (n + kPanel - 1) / kPanel * kPanel; }
 
-constexpr float kNoBias[kPanel] = {};
-
 constexpr int kMostHeadSize = 256;  // Whisper's is 64
+
+constexpr float kNoBias[kMostHeadSize] = {};
 
 constexpr float kMostKey = 127.0F;  // of a key, and of a value
 
@@ -183,7 +183,7 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Key
                     .c = score_rows,
                     .residual = nullptr,
                     .rows = rows,
-                    .columns = kPanel,
+                    .columns = 0,
                     .a_offset = 0,
                     .c_offset = 0,
                     .segments = 1,
@@ -191,13 +191,14 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Key
                     .segment_stride = 0,
                     .b = nullptr,
                     .b_half = nullptr,
+                    .b_stride = std::ptrdiff_t{d} * kPanel,
                     .bias = kNoBias,
                     .negative_slope = 1.0F};
-  for (int key = 0; key < n_keys; key += kPanel) {
-    product.columns = std::min(kPanel, n_keys - key);
+  for (int key = 0; key < n_keys; key += kMostHeadSize) {
+    product.columns = std::min(kMostHeadSize, n_keys - key);
     product.c_offset = key;
     product.b = kv.keys(head) + size(key) * size(d);
-    isa.panel(product);
+    isa.panels(product);
   }
   const float scale = 1.0F / std::sqrt(static_cast<float>(d));
   for (int r = 0; r < rows; ++r) {
@@ -208,18 +209,15 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Key
 
   product.a = score_rows;
   product.c = out_rows;
-  const std::size_t capacity = size(whole_panels(kv.capacity()));
-  for (int column = 0; column < d; column += kPanel) {
-    product.columns = std::min(kPanel, d - column);
-    product.c_offset = column;
-    const float* panel = kv.values(head) + size(column / kPanel) * capacity * kPanel;
-    for (int key = 0; key < n_keys; key += kKeyBlock) {
-      product.a_offset = key;
-      product.segment_length = std::min(kKeyBlock, n_keys - key);
-      product.b = panel + size(key) * kPanel;
-      product.bias = key == 0 ? kNoBias : nullptr;
-      isa.panel(product);
-    }
+  product.columns = d;
+  product.c_offset = 0;
+  product.b_stride = std::ptrdiff_t{whole_panels(kv.capacity())} * kPanel;
+  for (int key = 0; key < n_keys; key += kKeyBlock) {
+    product.a_offset = key;
+    product.segment_length = std::min(kKeyBlock, n_keys - key);
+    product.b = kv.values(head) + size(key) * kPanel;
+    product.bias = key == 0 ? kNoBias : nullptr;
+    isa.panels(product);
   }
 }
 

@@ -16,7 +16,8 @@ namespace {
 constexpr int kLanes = 16;
 constexpr int kIntegerRows = 8;  // two panels: each number of a row is loaded for both
 constexpr int kIntegerPanels = 2;
-constexpr int kRows = 12;  // one vector wide: 12 chains hide the latency of the two FMA units
+constexpr int kRows = 8;
+constexpr int kTilePanels = 2;
 
 struct V {
   __m512 v;

@@ -167,23 +167,23 @@ void float_rows(const Rows& rows, int count, const LeftOperand& a, const PackedM
     const int inputs = std::min(input_block, b.inputs() - input);
     const bool last = input + inputs == b.inputs();
     const bool fresh = input == 0 && !epilogue.accumulate;
-    for (int p = panels.first; p < panels.first + panels.count; ++p) {
-      active_kernels().panel(
-          {.a = rows.a,
-           .c = rows.c,
-           .residual = input == 0 && epilogue.residual != nullptr ? rows.residual : nullptr,
-           .rows = count,
-           .columns = std::min(kPanel, b.outputs() - p * kPanel),
-           .a_offset = input,
-           .c_offset = p * kPanel,
-           .segments = a.segments,
-           .segment_length = inputs / a.segments,
-           .segment_stride = a.segment_stride,
-           .b = floats ? b.panel(p) + size(input) * kPanel : nullptr,
-           .b_half = floats ? nullptr : b.half_panel(p) + size(input) * kPanel,
-           .bias = fresh ? b.bias(p) : nullptr,
-           .negative_slope = last ? epilogue.negative_slope : 1.0F});
-    }
+    const std::ptrdiff_t from = std::ptrdiff_t{input} * kPanel;
+    active_kernels().panels(
+        {.a = rows.a,
+         .c = rows.c,
+         .residual = input == 0 && epilogue.residual != nullptr ? rows.residual : nullptr,
+         .rows = count,
+         .columns = panels.columns(b),
+         .a_offset = input,
+         .c_offset = panels.column(),
+         .segments = a.segments,
+         .segment_length = inputs / a.segments,
+         .segment_stride = a.segment_stride,
+         .b = floats ? b.panel(panels.first) + from : nullptr,
+         .b_half = floats ? nullptr : b.half_panel(panels.first) + from,
+         .b_stride = std::ptrdiff_t{b.inputs()} * kPanel,
+         .bias = fresh ? b.bias(panels.first) : nullptr,
+         .negative_slope = last ? epilogue.negative_slope : 1.0F});
   }
 }
 

@@ -9,22 +9,23 @@ namespace earwitness::kernels {
 // Outputs of a packed matrix lie in panels of this many columns, for every instruction set.
 inline constexpr int kPanel = 16;
 
-// c[r][j] = act(start + sum over k of a[r][k] b[k][j] + residual[r][j]) for one panel of columns,
+// c[r][j] = act(start + sum over k of a[r][k] b[k][j] + residual[r][j]) for some panels of columns,
 // where start is bias[j], or c[r][j] where bias is null.
 struct PanelTask {
   const float* const* a;         // the rows' first inputs
   float* const* c;               // the rows' first outputs
   const float* const* residual;  // null for none
   int rows;
-  int columns;              // 1..kPanel: the first so many of the panel are stored
+  int columns;              // of all panels; of the last only so many are stored
   std::ptrdiff_t a_offset;  // added to every pointer of a
   std::ptrdiff_t c_offset;  // added to every pointer of c and residual
   int segments;             // inputs of a row: `segments` runs of `segment_length` floats, whose
   int segment_length;       // starts are `segment_stride` floats apart
   std::ptrdiff_t segment_stride;
-  const float* b;               // [segments * segment_length][kPanel], or null:
+  const float* b;               // [panels][segments * segment_length][kPanel], or null:
   const std::uint16_t* b_half;  // the same in IEEE half precision
-  const float* bias;            // [kPanel]
+  std::ptrdiff_t b_stride;      // from one panel to the next
+  const float* bias;            // [panels * kPanel]
   float negative_slope;  // act(x) = max(x, slope x): 1 = none, 0 = ReLU, between = leaky ReLU
 };
 
@@ -154,7 +155,7 @@ struct Bf16Kernels {
 
 struct Kernels {
   const char* name;
-  void (*panel)(const PanelTask& task);
+  void (*panels)(const PanelTask& task);
   void (*row)(const RowTask& task);
   Layout layout;
   void (*integer_panels)(const IntegerTask& task);

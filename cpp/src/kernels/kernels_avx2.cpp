@@ -10,6 +10,7 @@ namespace {
 constexpr int kLanes = 8;
 constexpr int kIntegerRows = 6;
 constexpr int kIntegerPanels = 1;
+constexpr int kTilePanels = 1;
 constexpr int kRows = 6;  // 12 accumulators, 2 columns of b and 1 value of a in 16 registers
 
 struct V {

@@ -1,7 +1,8 @@
 // The inner loops in terms of a vector type V that the including file defines, together with
-// kLanes (floats in a V) and kRows (rows of a register tile). Included once for each instruction
-// set, inside an unnamed namespace: nothing here may have external linkage, or the linker could
-// pick the version of another instruction set. For the same reason no standard header is used.
+// kLanes (floats in a V), kRows and kTilePanels (rows and panels of a register tile). Included once
+// for each instruction set, inside an unnamed namespace: nothing here may have external linkage, or
+// the linker could pick the version of another instruction set. For the same reason no standard
+// header is used.
 //
 // V has: load, load_half (of kLanes IEEE half-precision numbers), store, broadcast, zero, operators
 // + - * /, fma(a, b, c) = a b + c, max, min, round (to nearest, of magnitudes up to 2^22),
@@ -18,12 +19,19 @@ constexpr int kVectors = kPanel / kLanes;
 #define EARWITNESS_UNROLL
 #endif
 
+// Inlined, a tile would share its registers with the loops around it.
+#if defined(__GNUC__)
+#define EARWITNESS_APART __attribute__((noinline))
+#else
+#define EARWITNESS_APART
+#endif
+
 inline V load_weights(const float* p) { return V::load(p); }
 inline V load_weights(const std::uint16_t* p) { return V::load_half(p); }
 
 // Rows x (Columns x kLanes) of the output in registers, over all inputs.
 template <int Rows, int Columns, typename Weight>
-void tile(const PanelTask& t, int first, const Weight* b) {
+EARWITNESS_APART void tile(const PanelTask& t, int first, const Weight* b) {
   const float* a[Rows];
   V acc[Rows][Columns];
   EARWITNESS_UNROLL
@@ -34,10 +42,12 @@ void tile(const PanelTask& t, int first, const Weight* b) {
     for (int j = 0; j < Columns; ++j) acc[r][j] = V::load(start + j * kLanes);
   }
   for (int s = 0; s < t.segments; ++s) {
-    for (int k = 0; k < t.segment_length; ++k) {
+    for (std::ptrdiff_t k = 0; k < t.segment_length; ++k) {
       V column[Columns];
       EARWITNESS_UNROLL
-      for (int j = 0; j < Columns; ++j) column[j] = load_weights(b + j * kLanes);
+      for (int j = 0; j < Columns; ++j) {
+        column[j] = load_weights(b + j / kVectors * t.b_stride + j % kVectors * kLanes);
+      }
       b += kPanel;
       EARWITNESS_UNROLL
       for (int r = 0; r < Rows; ++r) {
@@ -129,9 +139,28 @@ void through_buffer(const Task& t, Run run) {
   }
 }
 
-void panel(const PanelTask& t) {
-  if (t.columns % kLanes == 0) return columns<kVectors>(t);
-  through_buffer(t, [](const PanelTask& part) { columns<kVectors>(part); });
+// The part of a task from a panel on, of so many columns.
+inline PanelTask from_panel(PanelTask t, int panel, int columns) {
+  t.columns = columns;
+  t.c_offset += panel * kPanel;
+  if (t.b != nullptr) t.b += panel * t.b_stride;
+  if (t.b_half != nullptr) t.b_half += panel * t.b_stride;
+  if (t.bias != nullptr) t.bias += panel * kPanel;
+  return t;
+}
+
+void panels(const PanelTask& t) {
+  const int whole = t.columns / kPanel;
+  int panel = 0;
+  for (; panel + kTilePanels <= whole; panel += kTilePanels) {
+    tiles<kRows, kTilePanels * kVectors>(from_panel(t, panel, kTilePanels * kPanel), 0);
+  }
+  for (; panel < whole; ++panel) tiles<kRows, kVectors>(from_panel(t, panel, kPanel), 0);
+  const int rest = t.columns - whole * kPanel;
+  if (rest == 0) return;
+  const PanelTask last = from_panel(t, whole, rest);
+  if (rest % kLanes == 0) return columns<kVectors>(last);
+  through_buffer(last, [](const PanelTask& part) { columns<kVectors>(part); });
 }
 
 // Panels of one row, several at a time: each output is one chain of multiply-adds, and a single

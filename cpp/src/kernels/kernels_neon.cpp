@@ -10,6 +10,7 @@ namespace {
 constexpr int kLanes = 4;
 constexpr int kIntegerRows = 3;  // a sum takes two registers
 constexpr int kIntegerPanels = 1;
+constexpr int kTilePanels = 1;
 constexpr int kRows = 6;  // 24 accumulators, 4 columns of b and 1 value of a in 32 registers
 
 struct V {

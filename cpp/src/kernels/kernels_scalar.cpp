@@ -12,6 +12,7 @@ namespace {
 constexpr int kLanes = 4;
 constexpr int kIntegerRows = 2;
 constexpr int kIntegerPanels = 1;
+constexpr int kTilePanels = 1;
 constexpr int kRows = 2;  // 8 vector accumulators of 16 registers
 
 struct V {

@@ -7,7 +7,7 @@
 //   store_pairs(V, V, p): kLanes pairs of whole numbers of 8 bits.
 
 template <int Rows, int Panels>
-void integer_tile(const IntegerTask& t, int first) {
+EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
   constexpr int kColumns = Panels * kVectors;
   const std::int8_t* b = t.b;
   const std::int16_t* a[Rows];
@@ -18,7 +18,7 @@ void integer_tile(const IntegerTask& t, int first) {
     EARWITNESS_UNROLL
     for (int j = 0; j < kColumns; ++j) acc[r][j] = S::zero();
   }
-  for (int k = 0; k < t.inputs / 2; ++k) {
+  for (std::ptrdiff_t k = 0; k < t.inputs / 2; ++k) {
     W column[kColumns];
     EARWITNESS_UNROLL
     for (int j = 0; j < kColumns; ++j) {
@@ -95,7 +95,7 @@ void integer_row_panels(const IntegerRowTask& t, int first) {
     EARWITNESS_UNROLL
     for (int j = 0; j < kVectors; ++j) acc[p][j] = S::zero();
   }
-  for (int k = 0; k < t.inputs / 2; ++k) {
+  for (std::ptrdiff_t k = 0; k < t.inputs / 2; ++k) {
     const W x = W::broadcast(t.a + 2 * k);
     EARWITNESS_UNROLL
     for (int p = 0; p < Panels; ++p) {
@@ -257,7 +257,7 @@ void pack_pairs(const float* x, std::ptrdiff_t stride, int rows, const float* fa
 // All of the set.
 constexpr Kernels table(const char* name) {
   return {.name = name,
-          .panel = panel,
+          .panels = panels,
           .row = row,
           .layout = Layout::kPairs,
           .integer_panels = integer_panels,
