@@ -10,10 +10,6 @@ namespace {
 
 std::size_t size(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
-int whole_panels(int n) { return (n + kPanel - 1) / kPanel * kPanel; }
-
-constexpr int kMostHeadSize = 256;  // Whisper's is 64
-
 constexpr float kNoBias[kMostHeadSize] = {};
 
 constexpr float kMostKey = 127.0F;  // of a key, and of a value

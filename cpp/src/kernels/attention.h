@@ -121,6 +121,9 @@ struct Positions {
   }
 };
 
+// Whisper's heads have 64.
+inline constexpr int kMostHeadSize = 256;
+
 // Rows that one call of attend() may have.
 inline constexpr int kAttentionRows = 48;
 

@@ -10,10 +10,6 @@ namespace {
 
 std::size_t size(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
-int whole_panels(int n) { return (n + kPanel - 1) / kPanel * kPanel; }
-
-constexpr int kMostHeadSize = 256;  // Whisper's is 64
-
 // An odd number of cache lines, lest the rows of a tile compete for the same places of the cache.
 constexpr std::ptrdiff_t odd_lines(std::ptrdiff_t bytes) { return ((bytes + 63) / 64 | 1) * 64; }
 

@@ -9,6 +9,8 @@ namespace earwitness::kernels {
 // Outputs of a packed matrix lie in panels of this many columns, for every instruction set.
 inline constexpr int kPanel = 16;
 
+constexpr int whole_panels(int columns) { return (columns + kPanel - 1) / kPanel * kPanel; }
+
 // c[r][j] = act(start + sum over k of a[r][k] b[k][j] + residual[r][j]) for some panels of columns,
 // where start is bias[j], or c[r][j] where bias is null.
 struct PanelTask {
