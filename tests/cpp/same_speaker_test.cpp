@@ -89,6 +89,17 @@ TEST(what_is_one_voice_beyond_doubt_is_not_divided) {
   CHECK((s.joined(3, 100) == std::vector<int>{0, 0, 0, 1}));
 }
 
+TEST(who_may_not_be_joined_hides_nobody_else) {
+  VoiceMaker maker(8);
+  const VoiceVector ada = maker.person();
+  Stretches s;
+  s.add(ada, 60, 0.6, maker);
+  s.add(near(ada, 0.52, maker), 6, 0.6, maker);  // 7.2 seconds
+  s.add(near(ada, 0.6, maker), 60, 0.6, maker);  // nearer, and held apart where two are told
+  CHECK((s.joined(0, 100) == std::vector<int>{0, 0, 0}));
+  CHECK((s.joined(2, 100) == std::vector<int>{0, 0, 1}));
+}
+
 // Average linkage alone would have joined them at the mean cosine of single stretches.
 TEST(few_stretches_are_compared_one_by_one) {
   VoiceMaker maker(4);

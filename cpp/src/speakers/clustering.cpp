@@ -79,7 +79,7 @@ class Clusterer {
     for (const std::size_t u : units_) items.push_back(weighted(evidence_.glimpses[u]));
     merges_ = block_linkage(items, kPremerge, watch_);
     within_ = measure_within();
-    least_seconds_ = least_seconds(groups_after(alike(kSameCluster)));
+    least_seconds_ = std::min(kLeastShare * seconds_of_speech(), kLeastSeconds);
     const std::vector<Group> groups = find_groups();
     Clustering out = assign(groups, find_newcomers(groups));
     out.within = within_;
@@ -174,10 +174,6 @@ class Clusterer {
     return (cosines[at] * pairs + kPriorWithin * kPriorPairs) / (pairs + kPriorPairs);
   }
 
-  std::vector<Group> groups_after(std::size_t merges) const {
-    return grouped(cut(merges_, merges, units_.size()));
-  }
-
   // By the number of each unit's cluster; -1 = of none.
   std::vector<Group> grouped(const std::vector<int>& cluster) const {
     std::vector<Group> groups;
@@ -201,10 +197,9 @@ class Clusterer {
     return groups;
   }
 
-  static double least_seconds(const std::vector<Group>& groups) {
-    double all = 0.0;
-    for (const Group& g : groups) all += g.seconds;
-    return std::min(kLeastShare * all, kLeastSeconds);
+  // Of what the speakers are found from.
+  double seconds_of_speech() const {
+    return grouped(std::vector<int>(units_.size(), 0)).front().seconds;
   }
 
   static void keep_large(std::vector<Group>& groups, double least) {
@@ -217,10 +212,10 @@ class Clusterer {
                  groups.end());
   }
 
-  // How many merges are of clusters whose mean cosine is that share of the one within speakers.
-  std::size_t alike(double share) const {
+  // How many merges are of clusters that are still of one speaker.
+  std::size_t pure_merges() const {
     const auto stop = std::find_if(merges_.begin(), merges_.end(), [&](const Merge& m) {
-      return static_cast<double>(m.similarity) < share * within_;
+      return static_cast<double>(m.similarity) < kPureCluster * within_;
     });
     return static_cast<std::size_t>(stop - merges_.begin());
   }
@@ -228,7 +223,7 @@ class Clusterer {
   // The speakers of whom there is enough. The first clusters hold one speaker each, as far as can
   // be told from single stretches; what they have in common tells which are one speaker's.
   std::vector<Group> find_groups() const {
-    const std::vector<Group> parts = groups_after(alike(kPureCluster));
+    const std::vector<Group> parts = grouped(cut(merges_, pure_merges(), units_.size()));
     std::vector<VoiceCluster> clusters;
     for (const Group& part : parts) {
       VoiceCluster& cluster = clusters.emplace_back();

@@ -89,8 +89,8 @@ class Joiner {
       live_.push_back(describe(evidence, cluster.glimpses));
       live_.back().seconds = cluster.seconds;
     }
-    nearest_.resize(live_.size());
-    for (std::size_t i = 0; i < live_.size(); ++i) find_nearest(i);
+    neighbours_.resize(live_.size());
+    for (std::size_t i = 0; i < live_.size(); ++i) find_neighbours(i);
   }
 
   std::vector<int> run() {
@@ -102,7 +102,12 @@ class Joiner {
  private:
   struct Nearest {
     double sure = -2.0;     // that it is the same speaker: from 1 on
-    std::size_t other = 0;  // of a greater number
+    std::size_t other = 0;  // of a greater number; 0 = none
+  };
+
+  struct Neighbours {
+    Nearest any;
+    Nearest when_enough;  // of those to join when no speaker is to be lost
   };
 
   bool large(const Cluster& c) const { return c.seconds >= same_.seconds; }
@@ -119,8 +124,8 @@ class Joiner {
     return likeness(a, b, same_.within) / same_.likeness;
   }
 
-  void find_nearest(std::size_t i) {
-    nearest_[i] = {};
+  void find_neighbours(std::size_t i) {
+    neighbours_[i] = {};
     for (std::size_t j = i + 1; j < live_.size(); ++j) {
       if (live_[j].alive) consider(i, j);
     }
@@ -128,7 +133,10 @@ class Joiner {
 
   void consider(std::size_t i, std::size_t j) {
     const double sure = sureness(live_[i], live_[j]);
-    if (sure > nearest_[i].sure) nearest_[i] = {sure, j};
+    auto& [any, when_enough] = neighbours_[i];
+    if (sure > any.sure) any = {sure, j};
+    if (sure < kBeyondDoubt && large(live_[i]) && large(live_[j])) return;
+    if (sure > when_enough.sure) when_enough = {sure, j};
   }
 
   // False: there is nothing left to join.
@@ -136,17 +144,16 @@ class Joiner {
     const std::size_t count = speakers();
     const bool too_many = count > same_.most;
     const bool enough = count <= std::max<std::size_t>(same_.least, 1);
-    std::size_t best = live_.size();
+    Nearest best;
+    std::size_t keep = 0;
     for (std::size_t i = 0; i < live_.size(); ++i) {
-      if (!live_[i].alive || nearest_[i].sure <= -2.0) continue;
-      if (enough && nearest_[i].sure < kBeyondDoubt && large(live_[i]) &&
-          large(live_[nearest_[i].other])) {
-        continue;
-      }
-      if (best == live_.size() || nearest_[i].sure > nearest_[best].sure) best = i;
+      const Nearest& nearest = enough ? neighbours_[i].when_enough : neighbours_[i].any;
+      if (!live_[i].alive || nearest.sure <= best.sure) continue;
+      best = nearest;
+      keep = i;
     }
-    if (best == live_.size() || (nearest_[best].sure < 1.0 && !too_many)) return false;
-    join(best, nearest_[best].other);
+    if (best.other == 0 || (best.sure < 1.0 && !too_many)) return false;
+    join(keep, best.other);
     return true;
   }
 
@@ -156,12 +163,16 @@ class Joiner {
     std::replace(speaker_.begin(), speaker_.end(), static_cast<int>(drop), static_cast<int>(keep));
     for (std::size_t i = 0; i < live_.size(); ++i) {
       if (!live_[i].alive) continue;
-      if (i == keep || nearest_[i].other == keep || nearest_[i].other == drop) {
-        find_nearest(i);
+      if (i == keep || among_nearest(i, keep) || among_nearest(i, drop)) {
+        find_neighbours(i);
       } else if (i < keep) {
         consider(i, keep);
       }
     }
+  }
+
+  bool among_nearest(std::size_t i, std::size_t j) const {
+    return neighbours_[i].any.other == j || neighbours_[i].when_enough.other == j;
   }
 
   std::vector<int> numbered() const {
@@ -177,7 +188,7 @@ class Joiner {
 
   const SameSpeaker& same_;
   std::vector<Cluster> live_;
-  std::vector<Nearest> nearest_;
+  std::vector<Neighbours> neighbours_;
   std::vector<int> speaker_;
 };
 
