@@ -45,6 +45,17 @@ TEST(pairs_cut_and_a_single_last_timestamp_ends_the_window) {
             {{0.0, 4.0, {1}}, {4.0, 9.5, {4, 5}}}, 30.0);
 }
 
+TEST(what_is_heard_ends_with_the_last_timestamp) {
+  const auto heard = [](const Ids& tokens) {
+    return cut_segments(tokens, vocabulary(), 30.0).heard;
+  };
+  CHECK_NEAR(heard({ts(0), 300, ts(4)}), 4.0, 1e-9);
+  CHECK_NEAR(heard({ts(0), 300, ts(4), ts(4), 301, 302, ts(9.5)}), 9.5, 1e-9);
+  CHECK_NEAR(heard({ts(0), 300, ts(4), ts(4.5), 301}), 4.0, 1e-9);  // the next window's as well
+  CHECK_NEAR(heard({ts(0.5), 300}), 30.0, 1e-9);
+  CHECK_NEAR(heard({}), 30.0, 1e-9);
+}
+
 TEST(text_after_the_last_pair_is_left_for_the_next_window) {
   check_cut({ts(0), 300, ts(4), ts(4.5), 301}, 30.0, {{0.0, 4.0, {1}}}, 4.0);
   check_cut({ts(0), 300, ts(4), ts(4.5), 301, ts(8), ts(8)}, 30.0,

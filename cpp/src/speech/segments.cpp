@@ -34,15 +34,16 @@ WindowSegments cut_segments(std::span<const TokenId> tokens, const Vocabulary& v
   }
   const bool has_pair = first > 0;
   if (has_pair && !ends_with_one) {
-    result.next = seconds(first - 1);
+    result.next = result.heard = seconds(first - 1);
     return result;
   }
+  result.next = result.heard = window_length;
   if (n > first) {
     const bool closed = is_timestamp(n - 1) && n - 1 > first && seconds(n - 1) > 0.0;
     add(first, n, is_timestamp(first) ? seconds(first) : 0.0,
         closed ? seconds(n - 1) : window_length);
+    if (closed) result.heard = seconds(n - 1);
   }
-  result.next = window_length;
   return result;
 }
 

@@ -19,6 +19,9 @@ struct TokenSegment {
 struct WindowSegments {
   std::vector<TokenSegment> segments;
   double next = 0.0;  // seconds from the window's start to the next window
+  // Where its last segment ends, with nothing said to follow: below `next` if the rest of the
+  // window is passed over on the model's word.
+  double heard = 0.0;
 };
 
 // Cuts at the timestamp pairs, as openai-whisper's transcribe.py does: text after the last complete

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <iterator>
+#include <utility>
 
 #include "speech/compression.h"
 #include "speech/loops.h"
@@ -23,6 +24,14 @@ constexpr float kSilencePeak = 5e-4F;
 
 // Above this temperature text is too wild to prompt the next window (openai-whisper).
 constexpr float kHottestHistory = 0.5F;
+
+// So many seconds at the end of a window are not passed over on the model's word alone: after a
+// short sentence and a pause Whisper often ends, whatever is said then.
+constexpr double kLongRest = 3.0;
+
+// What is heard there counts only if it is surer than elsewhere, as silence makes the model invent.
+constexpr float kMostNoSpeech = 0.5F;
+constexpr float kLeastLogprob = -0.7F;
 
 // A sentence that is said twice deflates to about half, and is no loop.
 constexpr double kSaidTwice = 2.0;
@@ -182,18 +191,30 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
   const bool silent =
       options_.no_speech_threshold && decoded.no_speech_prob > *options_.no_speech_threshold &&
       (!options_.logprob_threshold || decoded.avg_logprob < *options_.logprob_threshold);
+  Stretch& stretch = *window.stretch;
+  const std::size_t passed_over = std::exchange(stretch.passed_over, 0);
+  const bool unsure = decoded.repeats || decoded.no_speech_prob > kMostNoSpeech ||
+                      decoded.avg_logprob < kLeastLogprob;
+  if (passed_over > stretch.at && unsure) {
+    stretch.at = passed_over;
+    return;
+  }
   if (silent) {
-    window.stretch->at += window.n_samples;
+    stretch.at += window.n_samples;
     return;
   }
   WindowSegments cut = cut_segments(decoded.tokens, vocabulary_, length);
   if (decoded.repeats) cut_loops(cut, decoded);
-  const std::size_t done =
+  std::size_t done =
       std::clamp(to_samples(cut.next, window.n_samples), kShortest, window.n_samples);
+  if (cut.heard > 0.0 && cut.next - cut.heard >= kLongRest) {
+    stretch.passed_over = stretch.at + done;
+    done = std::clamp(to_samples(cut.heard, window.n_samples), kShortest, window.n_samples);
+  }
   std::vector<Segment> segments = segments_of(cut, decoded, window.begin);
   if (options_.word_timestamps) add_words(cut, decoded, window, done, segments);
-  std::move(segments.begin(), segments.end(), std::back_inserter(window.stretch->segments));
-  window.stretch->at += done;
+  std::move(segments.begin(), segments.end(), std::back_inserter(stretch.segments));
+  stretch.at += done;
   if (options_.condition_on_previous_text) {
     if (decoded.temperature > kHottestHistory) history_.clear();
     for (const TokenSegment& segment : cut.segments) {

@@ -32,6 +32,8 @@ class Transcriber {
     std::size_t at = 0;
     std::size_t end = 0;
     std::vector<Segment> segments;
+    // Up to where the window before said that there is no more speech; 0 where it did not.
+    std::size_t passed_over = 0;
   };
   // What is heard at once.
   struct Window {
