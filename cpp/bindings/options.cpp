@@ -35,6 +35,7 @@ void register_options(py::module_& m) {
   py::class_<Options>(m, "TranscribeOptions", py::is_final())
       .def(py::init([](std::optional<std::string> language, std::string task, std::string prompt,
                        double temperature, double temperature_increment, int best_of, int beam_size,
+                       int fallback_beam_size, std::optional<double> search_threshold,
                        std::optional<double> logprob_threshold,
                        std::optional<double> entropy_threshold,
                        std::optional<double> compression_ratio_threshold,
@@ -49,6 +50,8 @@ void register_options(py::module_& m) {
              o.temperature_increment = temperature_increment;
              o.best_of = best_of;
              o.beam_size = beam_size;
+             o.fallback_beam_size = fallback_beam_size;
+             o.search_threshold = search_threshold;
              o.logprob_threshold = logprob_threshold;
              o.entropy_threshold = entropy_threshold;
              o.compression_ratio_threshold = compression_ratio_threshold;
@@ -68,6 +71,8 @@ void register_options(py::module_& m) {
            py::arg("temperature") = kDefaults.temperature,
            py::arg("temperature_increment") = kDefaults.temperature_increment,
            py::arg("best_of") = kDefaults.best_of, py::arg("beam_size") = kDefaults.beam_size,
+           py::arg("fallback_beam_size") = kDefaults.fallback_beam_size,
+           py::arg("search_threshold") = kDefaults.search_threshold,
            py::arg("logprob_threshold") = kDefaults.logprob_threshold,
            py::arg("entropy_threshold") = kDefaults.entropy_threshold,
            py::arg("compression_ratio_threshold") = kDefaults.compression_ratio_threshold,
@@ -85,6 +90,8 @@ void register_options(py::module_& m) {
       .def_readonly("temperature_increment", &Options::temperature_increment)
       .def_readonly("best_of", &Options::best_of)
       .def_readonly("beam_size", &Options::beam_size)
+      .def_readonly("fallback_beam_size", &Options::fallback_beam_size)
+      .def_readonly("search_threshold", &Options::search_threshold)
       .def_readonly("logprob_threshold", &Options::logprob_threshold)
       .def_readonly("entropy_threshold", &Options::entropy_threshold)
       .def_readonly("compression_ratio_threshold", &Options::compression_ratio_threshold)

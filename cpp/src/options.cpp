@@ -38,6 +38,8 @@ void TranscribeOptions::validate() const {
   }
   check_range("best_of", best_of, 1, kMostHypotheses);
   check_range("beam_size", beam_size, 1, kMostHypotheses);
+  check_range("fallback_beam_size", fallback_beam_size, 1, kMostHypotheses);
+  check_finite("search_threshold", search_threshold);
   check_finite("logprob_threshold", logprob_threshold);
   check_finite("entropy_threshold", entropy_threshold);
   check_finite("compression_ratio_threshold", compression_ratio_threshold);

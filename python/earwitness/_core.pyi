@@ -169,6 +169,8 @@ class TranscribeOptions:
         temperature_increment: float = ...,
         best_of: int = ...,
         beam_size: int = ...,
+        fallback_beam_size: int = ...,
+        search_threshold: float | None = ...,
         logprob_threshold: float | None = ...,
         entropy_threshold: float | None = ...,
         compression_ratio_threshold: float | None = ...,
@@ -195,6 +197,10 @@ class TranscribeOptions:
     def best_of(self) -> int: ...
     @property
     def beam_size(self) -> int: ...
+    @property
+    def fallback_beam_size(self) -> int: ...
+    @property
+    def search_threshold(self) -> float | None: ...
     @property
     def logprob_threshold(self) -> float | None: ...
     @property

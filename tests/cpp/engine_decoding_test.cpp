@@ -62,6 +62,30 @@ TEST(text_that_repeats_itself_at_every_temperature_is_dropped) {
   CHECK(progress.back() == 1.0);
 }
 
+TEST(what_is_searched_again_is_the_same_in_every_run_and_with_any_threads) {
+  TranscribeOptions options = plain();
+  options.temperature_increment = 1.0;
+  options.logprob_threshold.reset();  // what a search finds is taken
+  options.entropy_threshold.reset();
+  options.compression_ratio_threshold.reset();
+  int found = 0;
+  for (unsigned seed = 1; seed <= 3; ++seed) {
+    const std::vector<float> pcm = sound(1.2, seed);
+    options.threads = 1;
+    options.fallback_beam_size = 1;
+    const Transcript greedy = english()(pcm, options);
+    options.fallback_beam_size = 5;
+    const Transcript searched = english()(pcm, options);
+    check_sound(searched);
+    CHECK(searched.segments.at(0).avg_logprob >= greedy.segments.at(0).avg_logprob);
+    CHECK(searched.segments.at(0).temperature == 0.0F);
+    found += searched.segments == greedy.segments ? 0 : 1;
+    options.threads = 2;
+    CHECK(english()(pcm, options).segments == searched.segments);
+  }
+  CHECK(found > 0);
+}
+
 TEST(candidates_and_beams_are_the_same_in_every_run) {
   synthetic::Spec spec;
   spec.n_text_ctx = 24;

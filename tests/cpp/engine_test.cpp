@@ -155,6 +155,9 @@ TEST(options_that_make_no_sense_are_refused) {
   refused([](auto& o) { o.best_of = 1 << 30; });
   refused([](auto& o) { o.beam_size = 0; });
   refused([](auto& o) { o.beam_size = 17; });
+  refused([](auto& o) { o.fallback_beam_size = 0; });
+  refused([](auto& o) { o.fallback_beam_size = 17; });
+  refused([&](auto& o) { o.search_threshold = nan; });
   refused([&](auto& o) { o.logprob_threshold = nan; });
   refused([&](auto& o) { o.entropy_threshold = infinity; });
   refused([&](auto& o) { o.compression_ratio_threshold = infinity; });

@@ -29,6 +29,7 @@ def test_flags_reach_the_options(listener: Listener) -> None:
     run(
         *("a.wav", "-m", "small", "-l", "de", "-t", "translate", "--prompt", "Hello"),
         *("--temperature", "0.4", "--temperature-increment", "0", "--best-of", "2"),
+        *("--fallback-beam-size", "6", "--search-threshold", "none"),
         *("--beam-size", "4", "--logprob-threshold", "-2", "--entropy-threshold", "none"),
         *("--compression-ratio-threshold", "3", "--no-vad"),
         *("--no-speech-threshold", "None", "--condition-on-previous-text"),
@@ -45,6 +46,8 @@ def test_flags_reach_the_options(listener: Listener) -> None:
             temperature_increment=0.0,
             best_of=2,
             beam_size=4,
+            fallback_beam_size=6,
+            search_threshold=None,
             logprob_threshold=-2.0,
             entropy_threshold=None,
             compression_ratio_threshold=3.0,

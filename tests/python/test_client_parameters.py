@@ -101,6 +101,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("timeout", {"timeout": "soon"}),
     ("threads", {"threads": -1}),
     ("beam_size", {"beam_size": 100}),
+    ("fallback_beam_size", {"fallback_beam_size": 100}),
     ("cancel", {"cancel": 3}),
     ("on_segment", {"on_segment": 3}),
     ("on_progress", {"on_progress": 3}),

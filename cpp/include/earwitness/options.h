@@ -24,8 +24,8 @@ struct TranscribeOptions {
   // First sampling temperature, 0 to 1; 0 = take the likeliest token. [OpenAI]
   double temperature = 0.0;
 
-  // Step of the fallback ladder up to 1.0, tried while a window fails its thresholds; 0 = no
-  // fallback. [OpenAI]
+  // Step of the fallback ladder up to 1.0, tried while a window fails its thresholds; 0 = each
+  // window is decoded once, by fallback_beam_size neither. [OpenAI]
   double temperature_increment = 0.2;
 
   // Candidates drawn at temperatures above 0, of which the likeliest is kept. [OpenAI]
@@ -33,6 +33,14 @@ struct TranscribeOptions {
 
   // Hypotheses kept at temperature 0; 1 = greedy. [OpenAI, whisper.cpp: greedy]
   int beam_size = 1;
+
+  // Hypotheses of the search at temperature 0 that a window gets which fails its thresholds, or
+  // search_threshold, before any temperature above 0 is tried; no more than beam_size = none.
+  int fallback_beam_size = 5;
+
+  // A window whose mean token log-probability is lower is searched by fallback_beam_size, and the
+  // likelier of both texts kept. At this bound one window in thirty of clean speech is.
+  std::optional<double> search_threshold = -0.4;
 
   // A window whose mean token log-probability is lower is decoded again. [OpenAI]
   std::optional<double> logprob_threshold = -1.0;

@@ -80,6 +80,7 @@ struct WindowDecoder::Hypothesis {
   std::vector<float> logprobs;
   float sum = 0.0F;
   bool finished = false;
+  bool greedy = false;  // each of its tokens was the likeliest
 
   void append(TokenId id, float logprob, TokenId end_of_text) {
     sum += logprob;
@@ -101,10 +102,6 @@ WindowDecoder::WindowDecoder(Network& network, const Vocabulary& vocabulary,
       options_(options),
       rules_(vocabulary, options),
       max_tokens_(network.hparams().n_text_ctx / 2) {}
-
-int WindowDecoder::n_hypotheses(float temperature) const {
-  return temperature > 0.0F ? options_.best_of : options_.beam_size;
-}
 
 // Hypotheses of one window start from the same sequence; else each has its own.
 std::vector<WindowDecoder::Hypothesis> WindowDecoder::greedy(const Starts& starts,
@@ -149,17 +146,20 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::greedy(const Starts& start
 }
 
 std::vector<WindowDecoder::Hypothesis> WindowDecoder::beam_search(std::span<const float> logits,
+                                                                  int n_beams, bool with_greedy,
                                                                   Watch& watch) {
   struct Candidate {
     std::size_t beam;
     TokenId id;
     float logprob;
     float sum;
+    bool greedy;
   };
-  const auto width = static_cast<std::size_t>(options_.beam_size);
+  const auto width = static_cast<std::size_t>(n_beams);
   const auto n_vocab = static_cast<std::size_t>(vocabulary_.size());
   const TokenId end = vocabulary_.end_of_text();
   std::vector<Hypothesis> beams(1);
+  beams.front().greedy = with_greedy;
   std::vector<Hypothesis> finished;
   std::vector<float> row(n_vocab);
   for (int n_tokens = 0; n_tokens < max_tokens_; ++n_tokens) {
@@ -168,22 +168,29 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::beam_search(std::span<cons
       const auto source = logits.subspan(b * n_vocab, n_vocab);
       row.assign(source.begin(), source.end());
       const float total = rules_.apply(beams[b].tokens, row);
-      for (const TokenId id : likeliest(row, width + 1)) {
+      const std::vector<TokenId> best = likeliest(row, width + 1);
+      for (const TokenId id : best) {
         const float logprob = row[static_cast<std::size_t>(id)] - total;
         if (std::isfinite(logprob)) {
-          candidates.push_back({b, id, logprob, beams[b].sum + logprob});
+          const bool greedy = beams[b].greedy && id == best.front();
+          candidates.push_back({b, id, logprob, beams[b].sum + logprob, greedy});
         }
       }
     }
     require_finite(candidates.empty() ? NAN : 0.0F);
     std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.sum > b.sum; });
+                     [](const Candidate& a, const Candidate& b) {
+                       return a.greedy != b.greedy ? a.greedy : a.sum > b.sum;
+                     });
+    // Once enough have ended, only the greedy one goes on.
+    const std::size_t most = finished.size() < width ? width : 1;
     std::vector<Hypothesis> kept;
     std::vector<int> sources;
     std::vector<TokenId> next;
     for (const Candidate& candidate : candidates) {
-      if (kept.size() == width) break;
+      if (kept.size() == most) break;
       Hypothesis h = beams[candidate.beam];
+      h.greedy = candidate.greedy;
       h.append(candidate.id, candidate.logprob, end);
       if (h.finished) {
         finished.push_back(std::move(h));
@@ -194,8 +201,12 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::beam_search(std::span<cons
       }
     }
     beams = std::move(kept);
-    if (finished.size() >= width || beams.empty() ||
-        network_.position() >= network_.hparams().n_text_ctx) {
+    if (finished.size() >= width && !beams.empty()) {
+      beams.resize(beams.front().greedy ? 1 : 0);
+      sources.resize(beams.size());
+      next.resize(beams.size());
+    }
+    if (beams.empty() || network_.position() >= network_.hparams().n_text_ctx) {
       break;
     }
     network_.reorder(sources, watch);
@@ -208,12 +219,13 @@ std::vector<WindowDecoder::Hypothesis> WindowDecoder::beam_search(std::span<cons
   return finished;
 }
 
-std::vector<DecodedWindow> WindowDecoder::decode_at(float temperature,
-                                                    std::span<const WindowToDecode> windows,
-                                                    const Prompt& prompt, unsigned attempt,
-                                                    Watch& watch) {
+std::vector<DecodedWindow> WindowDecoder::decode_once(const Attempt& attempt,
+                                                      std::span<const WindowToDecode> windows,
+                                                      const Prompt& prompt, Watch& watch) {
   const auto n_vocab = static_cast<std::size_t>(vocabulary_.size());
-  const int n = n_hypotheses(temperature);
+  const int n = attempt.n_hypotheses;
+  const float temperature = attempt.temperature;
+  const unsigned seed = windows.front().seed + attempt.number;
   std::vector<int> slots;
   for (const WindowToDecode& window : windows) slots.push_back(window.slot);
   const std::vector<int> rows = {prompt.start_row, static_cast<int>(prompt.tokens.size()) - 1};
@@ -234,35 +246,36 @@ std::vector<DecodedWindow> WindowDecoder::decode_at(float temperature,
   }
   const auto keep = [&](DecodedWindow& window, Hypothesis& hypothesis) {
     window.avg_logprob = hypothesis.mean();
+    window.repeats = repeats(hypothesis.tokens);
     window.tokens = std::move(hypothesis.tokens);
     window.logprobs = std::move(hypothesis.logprobs);
-    std::vector<TokenId> text;
-    std::copy_if(window.tokens.begin(), window.tokens.end(), std::back_inserter(text),
-                 [&](TokenId id) { return vocabulary_.is_text(id); });
-    window.repeats = repeats(text);
   };
   Starts starts;
   for (std::size_t i = 0; i < windows.size(); ++i) {
     starts.emplace_back(last.begin() + static_cast<std::ptrdiff_t>(i * n_vocab), n_vocab);
   }
   if (n == 1) {
-    std::vector<Hypothesis> hypotheses =
-        greedy(starts, temperature, windows.front().seed + attempt, watch);
+    std::vector<Hypothesis> hypotheses = greedy(starts, temperature, seed, watch);
     for (std::size_t i = 0; i < windows.size(); ++i) keep(decoded[i], hypotheses[i]);
     return decoded;
   }
   std::vector<Hypothesis> hypotheses =
-      temperature > 0.0F ? greedy(Starts(static_cast<std::size_t>(n), starts.front()), temperature,
-                                  windows.front().seed + attempt, watch)
-                         : beam_search(starts.front(), watch);
+      temperature > 0.0F
+          ? greedy(Starts(static_cast<std::size_t>(n), starts.front()), temperature, seed, watch)
+          : beam_search(starts.front(), n, attempt.with_greedy, watch);
+  // A loop is likely, and no text.
+  const auto score = [&](const Hypothesis& h) { return std::pair(!repeats(h.tokens), h.rank()); };
   keep(decoded.front(), *std::max_element(hypotheses.begin(), hypotheses.end(),
-                                          [](const Hypothesis& a, const Hypothesis& b) {
-                                            return a.rank() < b.rank();
+                                          [&](const Hypothesis& a, const Hypothesis& b) {
+                                            return score(a) < score(b);
                                           }));
   return decoded;
 }
 
-bool WindowDecoder::repeats(std::span<const TokenId> text) const {
+bool WindowDecoder::repeats(std::span<const TokenId> tokens) const {
+  std::vector<TokenId> text;
+  std::copy_if(tokens.begin(), tokens.end(), std::back_inserter(text),
+               [&](TokenId id) { return vocabulary_.is_text(id); });
   std::string written;
   for (TokenId id : text) written += vocabulary_.text(id);
   return (options_.entropy_threshold && text.size() > kEntropyTokens &&
@@ -277,6 +290,12 @@ bool WindowDecoder::is_unlikely(const DecodedWindow& window) const {
   const bool silent =
       options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold;
   return unlikely && !silent;
+}
+
+bool WindowDecoder::is_to_be_searched(const DecodedWindow& window) const {
+  const bool silent =
+      options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold;
+  return options_.search_threshold && window.avg_logprob < *options_.search_threshold && !silent;
 }
 
 std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode> windows,
@@ -296,21 +315,32 @@ std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode>
       options_.temperature_increment > 0.0
           ? static_cast<int>((1.0 - options_.temperature) / options_.temperature_increment + 1e-6)
           : 0;
-  std::vector<DecodedWindow> decoded = decode_at(initial_temperature(), windows, prompt, 0, watch);
+  const double coolest = options_.temperature;
+  std::vector<DecodedWindow> decoded =
+      decode_once({.temperature = static_cast<float>(coolest),
+                   .n_hypotheses = coolest > 0.0 ? options_.best_of : options_.beam_size},
+                  windows, prompt, watch);
   const auto good = [&](const DecodedWindow& window) {
     return !window.repeats && !is_unlikely(window);
   };
   for (std::size_t i = 0; i < windows.size(); ++i) {
     DecodedWindow& best = decoded[i];
-    for (int step = 1; step <= steps && !good(best); ++step) {
-      const double temperature = options_.temperature + step * options_.temperature_increment;
+    const auto try_again = [&](const Attempt& attempt) {
       DecodedWindow again =
-          std::move(decode_at(static_cast<float>(temperature), windows.subspan(i, 1), prompt,
-                              static_cast<unsigned>(step), watch)
-                        .front());
+          std::move(decode_once(attempt, windows.subspan(i, 1), prompt, watch).front());
       const bool likelier =
           !again.repeats && (best.repeats || again.avg_logprob > best.avg_logprob);
-      if (good(again) || likelier) best = std::move(again);
+      if (likelier || (good(again) && !good(best))) best = std::move(again);
+    };
+    if (steps > 0 && (!good(best) || is_to_be_searched(best)) && coolest == 0.0 &&
+        options_.fallback_beam_size > options_.beam_size) {
+      try_again({.n_hypotheses = options_.fallback_beam_size, .with_greedy = false});
+    }
+    for (int step = 1; step <= steps && !good(best); ++step) {
+      const double temperature = coolest + step * options_.temperature_increment;
+      try_again({.number = static_cast<unsigned>(step),
+                 .temperature = static_cast<float>(temperature),
+                 .n_hypotheses = options_.best_of});
       // However cool the one that is kept: so much was tried.
       if (!good(best)) best.temperature = static_cast<float>(temperature);
     }

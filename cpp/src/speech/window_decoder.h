@@ -33,11 +33,11 @@ class WindowDecoder {
   // all of them. A window's tokens do not depend on those beside it.
   bool takes_many() const { return options_.temperature == 0.0 && options_.beam_size == 1; }
 
-  // Decodes at rising temperatures until the thresholds hold; if they never do, gives the likeliest
-  // attempt that does not repeat itself, else the coolest, and the last temperature with it
-  // (faster-whisper): a draw at a high temperature that failed too says less of the sound.
-  // `previous` is the text before the windows; `start` the start of transcript with language and
-  // task.
+  // Decodes at rising temperatures, after a search by beams, until the thresholds hold; if they
+  // never do, gives the likeliest attempt that does not repeat itself, else the coolest, and the
+  // last temperature with it (faster-whisper): a draw at a high temperature that failed too says
+  // less of the sound. `previous` is the text before the windows; `start` the start of transcript
+  // with language and task.
   std::vector<DecodedWindow> decode(std::span<const WindowToDecode> windows,
                                     std::span<const TokenId> previous,
                                     std::span<const TokenId> start, Watch& watch);
@@ -52,15 +52,24 @@ class WindowDecoder {
   // The logits that a hypothesis starts from, by hypothesis.
   using Starts = std::vector<std::span<const float>>;
 
-  float initial_temperature() const { return static_cast<float>(options_.temperature); }
-  int n_hypotheses(float temperature) const;  // of one window
-  std::vector<DecodedWindow> decode_at(float temperature, std::span<const WindowToDecode> windows,
-                                       const Prompt& prompt, unsigned attempt, Watch& watch);
+  struct Attempt {
+    unsigned number = 0;
+    float temperature = 0.0F;
+    int n_hypotheses = 1;     // of one window
+    bool with_greedy = true;  // of a search by beams
+  };
+
+  std::vector<DecodedWindow> decode_once(const Attempt& attempt,
+                                         std::span<const WindowToDecode> windows,
+                                         const Prompt& prompt, Watch& watch);
   std::vector<Hypothesis> greedy(const Starts& starts, float temperature, unsigned seed,
                                  Watch& watch);
-  std::vector<Hypothesis> beam_search(std::span<const float> logits, Watch& watch);
-  bool repeats(std::span<const TokenId> text) const;
+  // with_greedy: the greedy text is among the hypotheses however many others are likelier at first.
+  std::vector<Hypothesis> beam_search(std::span<const float> logits, int n_beams, bool with_greedy,
+                                      Watch& watch);
+  bool repeats(std::span<const TokenId> tokens) const;
   bool is_unlikely(const DecodedWindow& window) const;
+  bool is_to_be_searched(const DecodedWindow& window) const;
 
   Network& network_;
   const Vocabulary& vocabulary_;

@@ -142,6 +142,18 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--best-of", dest="best_of", text="candidates at temperatures above 0", **count)
     add("--beam-size", dest="beam_size", text="hypotheses at temperature 0; 1 = greedy", **count)
     add(
+        "--fallback-beam-size",
+        dest="fallback_beam_size",
+        text="hypotheses of the search before other temperatures; 1 = none",
+        **count,
+    )
+    add(
+        "--search-threshold",
+        dest="search_threshold",
+        text="search by them below this mean log-probability too",
+        **maybe_number,
+    )
+    add(
         "--logprob-threshold",
         dest="logprob_threshold",
         text="decode again below this mean log-probability",

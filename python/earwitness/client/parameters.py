@@ -93,6 +93,8 @@ class TranscriptionParams(TypedDict, total=False):
     """Called with each segment as soon as it is finished, on a thread of the client."""
     beam_size: int
     best_of: int
+    fallback_beam_size: int
+    search_threshold: float | None
     temperature_increment: float
     logprob_threshold: float | None
     entropy_threshold: float | None
@@ -109,6 +111,8 @@ _PASSED_ON: Final = (
     "temperature",
     "beam_size",
     "best_of",
+    "fallback_beam_size",
+    "search_threshold",
     "temperature_increment",
     "logprob_threshold",
     "entropy_threshold",
