@@ -52,8 +52,17 @@ TEST(what_is_heard_ends_with_the_last_timestamp) {
   CHECK_NEAR(heard({ts(0), 300, ts(4)}), 4.0, 1e-9);
   CHECK_NEAR(heard({ts(0), 300, ts(4), ts(4), 301, 302, ts(9.5)}), 9.5, 1e-9);
   CHECK_NEAR(heard({ts(0), 300, ts(4), ts(4.5), 301}), 4.0, 1e-9);  // the next window's as well
-  CHECK_NEAR(heard({ts(0.5), 300}), 30.0, 1e-9);
+  CHECK_NEAR(cut_segments({{ts(0.5), 300}}, vocabulary(), 6.0).heard, 6.0, 1e-9);
   CHECK_NEAR(heard({}), 30.0, 1e-9);
+}
+
+TEST(a_last_segment_too_long_for_its_text_is_shortened) {
+  const Ids few = {ts(0), 300, 301, ts(18)};
+  check_cut(few, 30.0, {{0.0, 1.0, {1, 2}}}, 30.0);
+  CHECK_NEAR(cut_segments(few, vocabulary(), 30.0).heard, 1.0, 1e-9);
+  const Ids unclosed = {ts(2), 300, 301, 302, 303};
+  CHECK_NEAR(cut_segments(unclosed, vocabulary(), 12.0).heard, 4.0, 1e-9);
+  check_cut({ts(0), 300, 301, ts(7.5)}, 30.0, {{0.0, 7.5, {1, 2}}}, 30.0);
 }
 
 TEST(text_after_the_last_pair_is_left_for_the_next_window) {
@@ -67,8 +76,8 @@ TEST(a_gap_between_segments_is_kept) {
 }
 
 TEST(text_without_timestamps_spans_the_window) {
-  check_cut({300, 301}, 12.5, {{0.0, 12.5, {0, 1}}}, 12.5);
-  check_cut({ts(0.5), 300}, 12.5, {{0.5, 12.5, {1}}}, 12.5);
+  check_cut({300, 301}, 5.5, {{0.0, 5.5, {0, 1}}}, 5.5);
+  check_cut({ts(0.5), 300}, 5.5, {{0.5, 5.5, {1}}}, 5.5);
 }
 
 TEST(no_text_no_segment) {
@@ -79,8 +88,8 @@ TEST(no_text_no_segment) {
 }
 
 TEST(nothing_lasts_longer_than_the_audio) {
-  check_cut({ts(0), 300, ts(29)}, 11.0, {{0.0, 11.0, {1}}}, 11.0);
-  check_cut({ts(0), 300, ts(20), ts(20), 301}, 11.0, {{0.0, 11.0, {1}}}, 11.0);
+  check_cut({ts(0), 300, ts(29)}, 7.0, {{0.0, 7.0, {1}}}, 7.0);
+  check_cut({ts(0), 300, ts(20), ts(20), 301}, 7.0, {{0.0, 7.0, {1}}}, 7.0);
 }
 
 TEST(control_tokens_are_no_text) {

@@ -110,6 +110,14 @@ std::vector<double> begins(const Transcript& transcript) {
 
 TokenId ts(double seconds) { return Scripted({}).ts(seconds); }
 
+// Text that takes up so many seconds.
+Line talk(double seconds) {
+  Ids tokens{ts(0)};
+  for (int i = 0; i < 2.0 * seconds; ++i) tokens.push_back(300 + 17 * i);
+  tokens.push_back(ts(seconds));
+  return {.tokens = std::move(tokens)};
+}
+
 TEST(a_long_rest_is_heard_before_it_is_passed_over) {
   Scripted sure({{.tokens = {ts(0), 300, ts(4)}}, {.tokens = {ts(0.5), 301, ts(26)}}});
   CHECK(begins(sure.hear(30.0)) == (std::vector<double>{0.0, 4.0}));
@@ -123,8 +131,15 @@ TEST(what_is_unsure_in_a_rest_is_not_given) {
   }
 }
 
+TEST(what_was_just_said_is_not_said_again) {
+  Scripted twice({{.tokens = {ts(0), 300, ts(20)}},
+                  {.tokens = {ts(0), 300, ts(20)}},
+                  {.tokens = {ts(0), 301, 302, 303, ts(2.5)}}});
+  CHECK(begins(twice.hear(32.0)) == (std::vector<double>{0.0, 30.0}));
+}
+
 TEST(a_short_rest_is_passed_over) {
-  Scripted sure({{.tokens = {ts(0), 300, ts(28)}}, {.tokens = {ts(0), 301, ts(29)}}});
+  Scripted sure({talk(28), talk(29)});
   CHECK(begins(sure.hear(60.0)) == (std::vector<double>{0.0, 30.0}));
 }
 

@@ -19,8 +19,8 @@ struct TokenSegment {
 struct WindowSegments {
   std::vector<TokenSegment> segments;
   double next = 0.0;  // seconds from the window's start to the next window
-  // Where its last segment ends, with nothing said to follow: below `next` if the rest of the
-  // window is passed over on the model's word.
+  // Where its last segment ends: below `next` if the rest of the window is passed over on the
+  // model's word, or in a segment too long for its text, which is shortened.
   double heard = 0.0;
 };
 

@@ -97,8 +97,10 @@ Transcript Transcriber::run() {
         options_.spans.value_or(std::vector<Span>{{0.0, pcm_.duration()}});
     std::vector<Stretch> all;
     for (const Span& span : spans) {
-      all.push_back({to_samples(span.start, pcm_.size), to_samples(span.end, pcm_.size), {}});
-      to_do_ += all.back().end - all.back().at;
+      Stretch& stretch = all.emplace_back();
+      stretch.at = to_samples(span.start, pcm_.size);
+      stretch.end = to_samples(span.end, pcm_.size);
+      to_do_ += stretch.end - stretch.at;
     }
     // Text that conditions the next window is known only when its own is decoded.
     const bool many = decoder_.takes_many() && !options_.condition_on_previous_text;
@@ -186,6 +188,18 @@ std::vector<DecodedWindow> Transcriber::decode(std::span<const Window> windows) 
   return decoder_.decode(to_decode, previous, start_tokens(), watch_);
 }
 
+namespace {
+
+// Enough for the rest of a window that was to be passed over; not so what was just said.
+bool is_sure(const DecodedWindow& decoded, const std::vector<Segment>& segments,
+             const std::string& last_text) {
+  const bool again = !segments.empty() && segments.front().text == last_text;
+  return !again && !decoded.repeats && decoded.no_speech_prob <= kMostNoSpeech &&
+         decoded.avg_logprob >= kLeastLogprob;
+}
+
+}  // namespace
+
 void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
   const double length = static_cast<double>(window.n_samples) / kSampleRate;
   const bool silent =
@@ -193,26 +207,26 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
       (!options_.logprob_threshold || decoded.avg_logprob < *options_.logprob_threshold);
   Stretch& stretch = *window.stretch;
   const std::size_t passed_over = std::exchange(stretch.passed_over, 0);
-  const bool unsure = decoded.repeats || decoded.no_speech_prob > kMostNoSpeech ||
-                      decoded.avg_logprob < kLeastLogprob;
-  if (passed_over > stretch.at && unsure) {
-    stretch.at = passed_over;
-    return;
-  }
+  const bool in_rest = passed_over > stretch.at;
   if (silent) {
-    stretch.at += window.n_samples;
+    stretch.at = in_rest ? passed_over : stretch.at + window.n_samples;
     return;
   }
   WindowSegments cut = cut_segments(decoded.tokens, vocabulary_, length);
   if (decoded.repeats) cut_loops(cut, decoded);
+  std::vector<Segment> segments = segments_of(cut, decoded, window.begin);
+  if (in_rest && !is_sure(decoded, segments, stretch.last_text)) {
+    stretch.at = passed_over;
+    return;
+  }
   std::size_t done =
       std::clamp(to_samples(cut.next, window.n_samples), kShortest, window.n_samples);
-  if (cut.heard > 0.0 && cut.next - cut.heard >= kLongRest) {
+  if (cut.next - cut.heard >= kLongRest) {
     stretch.passed_over = stretch.at + done;
     done = std::clamp(to_samples(cut.heard, window.n_samples), kShortest, window.n_samples);
   }
-  std::vector<Segment> segments = segments_of(cut, decoded, window.begin);
   if (options_.word_timestamps) add_words(cut, decoded, window, done, segments);
+  if (!segments.empty()) stretch.last_text = segments.back().text;
   std::move(segments.begin(), segments.end(), std::back_inserter(stretch.segments));
   stretch.at += done;
   if (options_.condition_on_previous_text) {

@@ -34,6 +34,7 @@ class Transcriber {
     std::vector<Segment> segments;
     // Up to where the window before said that there is no more speech; 0 where it did not.
     std::size_t passed_over = 0;
+    std::string last_text;  // of its last segment
   };
   // What is heard at once.
   struct Window {
