@@ -205,6 +205,24 @@ TEST(a_loop_is_not_preferred_for_being_likely) {
   }
 }
 
+TEST(a_loop_says_more_than_a_text_of_unlikely_tokens) {
+  Speaker speaker([](const Ids& said) -> Chances {
+    if (said.empty()) return {{first_timestamp(), 1.0}};
+    if (said.size() == 80) return {{end_of_text(), 1.0}};
+    Chances chances = {{1000, 0.2}};
+    for (TokenId id = 2000; id < 2300; ++id) chances[id] = 0.8 / 300;
+    return chances;
+  });
+  const DecodedWindow found = decode(speaker, {});
+  CHECK(speaker.attempts.size() == 7);
+  CHECK(found.repeats);
+  CHECK(found.temperature == 1.0F);
+  CHECK(found.tokens.at(1) == 1000 && found.tokens.back() == 1000);
+  TranscribeOptions options;
+  options.logprob_threshold.reset();  // then no text is too unlikely
+  CHECK(!decode(speaker, options).repeats);
+}
+
 TEST(a_search_can_be_stopped) {
   Speaker speaker([](const Ids& said) { return two_sentences(said, 0.1); });
   Control control;

@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::size_t kEntropyTokens = 32;  // whisper.cpp, whisper_sequence_score
 
+// So many times the log-probability threshold: a draw of a hot temperature that says nothing of the
+// sound.
+constexpr double kWild = 2.0;
+
 // Draws from softmax(logits / temperature).
 TokenId draw(std::span<const float> logits, float temperature, std::mt19937& random) {
   const TokenId likeliest = argmax(logits);
@@ -264,7 +268,9 @@ std::vector<DecodedWindow> WindowDecoder::decode_once(const Attempt& attempt,
           ? greedy(Starts(static_cast<std::size_t>(n), starts.front()), temperature, seed, watch)
           : beam_search(starts.front(), n, attempt.with_greedy, watch);
   // A loop is likely, and no text.
-  const auto score = [&](const Hypothesis& h) { return std::pair(!repeats(h.tokens), h.rank()); };
+  const auto score = [&](const Hypothesis& h) {
+    return std::pair(!repeats(h.tokens) && !is_wild(h.mean()), h.rank());
+  };
   keep(decoded.front(), *std::max_element(hypotheses.begin(), hypotheses.end(),
                                           [&](const Hypothesis& a, const Hypothesis& b) {
                                             return score(a) < score(b);
@@ -282,6 +288,10 @@ bool WindowDecoder::repeats(std::span<const TokenId> tokens) const {
           tail_entropy(text) < *options_.entropy_threshold) ||
          (options_.compression_ratio_threshold &&
           compression_ratio(written) > *options_.compression_ratio_threshold);
+}
+
+bool WindowDecoder::is_wild(float avg_logprob) const {
+  return options_.logprob_threshold && avg_logprob < kWild * *options_.logprob_threshold;
 }
 
 bool WindowDecoder::is_unlikely(const DecodedWindow& window) const {
@@ -328,8 +338,8 @@ std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode>
     const auto try_again = [&](const Attempt& attempt) {
       DecodedWindow again =
           std::move(decode_once(attempt, windows.subspan(i, 1), prompt, watch).front());
-      const bool likelier =
-          !again.repeats && (best.repeats || again.avg_logprob > best.avg_logprob);
+      const bool likelier = !again.repeats && (best.repeats ? !is_wild(again.avg_logprob)
+                                                            : again.avg_logprob > best.avg_logprob);
       if (likelier || (good(again) && !good(best))) best = std::move(again);
     };
     if (steps > 0 && (!good(best) || is_to_be_searched(best)) && coolest == 0.0 &&

@@ -36,8 +36,9 @@ class WindowDecoder {
   // Decodes at rising temperatures, after a search by beams, until the thresholds hold; if they
   // never do, gives the likeliest attempt that does not repeat itself, else the coolest, and the
   // last temperature with it (faster-whisper): a draw at a high temperature that failed too says
-  // less of the sound. `previous` is the text before the windows; `start` the start of transcript
-  // with language and task.
+  // less of the sound. A loop that can be cut says more than a text of tokens that are hardly
+  // likely. `previous` is the text before the windows; `start` the start of transcript with
+  // language and task.
   std::vector<DecodedWindow> decode(std::span<const WindowToDecode> windows,
                                     std::span<const TokenId> previous,
                                     std::span<const TokenId> start, Watch& watch);
@@ -68,6 +69,7 @@ class WindowDecoder {
   std::vector<Hypothesis> beam_search(std::span<const float> logits, int n_beams, bool with_greedy,
                                       Watch& watch);
   bool repeats(std::span<const TokenId> tokens) const;
+  bool is_wild(float avg_logprob) const;
   bool is_unlikely(const DecodedWindow& window) const;
   bool is_to_be_searched(const DecodedWindow& window) const;
 
