@@ -103,12 +103,12 @@ DecodedWindow decode(Speaker& speaker, const TranscribeOptions& options,
 constexpr TokenId kLikelyFirst = 1000;
 constexpr TokenId kLikelyInAll = 1001;
 
-// Two sentences of five words: the first word of one is likelier, and each further word of the
+// Two sentences of 16 words: the first word of one is likelier, and each further word of the
 // other certain. `chance` is that of each further word of the one.
 Chances two_sentences(const Ids& said, double chance) {
   if (said.empty()) return {{first_timestamp(), 1.0}};
   if (said.size() == 1) return {{kLikelyFirst, 0.55}, {kLikelyInAll, 0.45}};
-  if (said.size() == 6) return {{end_of_text(), 1.0}};
+  if (said.size() == 17) return {{end_of_text(), 1.0}};
   const auto next = static_cast<TokenId>(2000 + 100 * said.size());
   if (said[1] == kLikelyInAll) return {{next, 1.0}};
   Chances chances = {{next, chance}};
@@ -165,13 +165,22 @@ TEST(a_window_that_passes_is_searched_where_it_is_unlikely) {
   CHECK((speaker.attempts == std::vector<int>{5}));
 }
 
+TEST(a_short_window_that_passes_is_not_searched) {
+  Speaker speaker([](const Ids& said) -> Chances {
+    if (said.size() == 15) return {{end_of_text(), 1.0}};
+    return two_sentences(said, 0.5);
+  });
+  decode(speaker, {});
+  CHECK((speaker.attempts == std::vector<int>{1}));
+}
+
 TEST(the_likelier_of_both_texts_is_kept) {
   // What ends at once is found first, and costs more for each of its tokens.
   Speaker speaker([](const Ids& said) -> Chances {
     if (said.empty()) return {{first_timestamp(), 1.0}};
     if (said.size() == 1) return {{1000, 0.4}, {1001, 0.35}, {1002, 0.25}};
     if (said[1] != 1000 || said.back() == 1500) return {{end_of_text(), 1.0}};
-    if (said.size() == 7) return {{end_of_text(), 1.0}};
+    if (said.size() == 17) return {{end_of_text(), 1.0}};
     return {{static_cast<TokenId>(2000 + 100 * said.size()), 0.8}, {1500, 0.2}};
   });
   TranscribeOptions options;
@@ -179,7 +188,7 @@ TEST(the_likelier_of_both_texts_is_kept) {
   options.search_threshold = -0.1;
   const DecodedWindow found = decode(speaker, options);
   CHECK((speaker.attempts == std::vector<int>{1, 2}));
-  CHECK(found.tokens.size() == 7 && found.tokens.at(1) == 1000);
+  CHECK(found.tokens.size() == 17 && found.tokens.at(1) == 1000);
 
   // A search from the start does not lose it either.
   options.beam_size = 2;

@@ -39,8 +39,8 @@ struct TranscribeOptions {
   int fallback_beam_size = 5;
 
   // A window whose mean token log-probability is lower is searched by fallback_beam_size, and the
-  // likelier of both texts kept. At this bound one window in thirty of clean speech is.
-  std::optional<double> search_threshold = -0.4;
+  // likelier of both texts kept. Windows of less than 16 tokens are not.
+  std::optional<double> search_threshold = -0.3;
 
   // A window whose mean token log-probability is lower is decoded again. [OpenAI]
   std::optional<double> logprob_threshold = -1.0;

@@ -17,6 +17,9 @@ constexpr std::size_t kEntropyTokens = 32;  // whisper.cpp, whisper_sequence_sco
 // sound.
 constexpr double kWild = 2.0;
 
+// The mean of fewer tokens says little of their text, and who speaks for three seconds waits.
+constexpr std::size_t kEnoughTokens = 16;
+
 // Draws from softmax(logits / temperature).
 TokenId draw(std::span<const float> logits, float temperature, std::mt19937& random) {
   const TokenId likeliest = argmax(logits);
@@ -305,7 +308,8 @@ bool WindowDecoder::is_unlikely(const DecodedWindow& window) const {
 bool WindowDecoder::is_to_be_searched(const DecodedWindow& window) const {
   const bool silent =
       options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold;
-  return options_.search_threshold && window.avg_logprob < *options_.search_threshold && !silent;
+  return options_.search_threshold && window.avg_logprob < *options_.search_threshold &&
+         window.tokens.size() >= kEnoughTokens && !silent;
 }
 
 std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode> windows,
