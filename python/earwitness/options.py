@@ -111,11 +111,11 @@ class Options:
     `temperature_increment` is 0.
     """
 
-    search_threshold: float | None = -0.3
+    search_threshold: float | None = -0.4
     """A window whose mean token log-probability (natural, at most 0) is lower is searched by
     `fallback_beam_size`, and the likelier of both texts kept.
 
-    With tiny.en one window in five of clean speech is, and half of those of a noisy meeting; those
+    One window in thirty of clean speech is, and half of those of a noisy meeting; those
     of less than 16 tokens are not. None = only what fails the thresholds.
     """
 

@@ -40,7 +40,7 @@ struct TranscribeOptions {
 
   // A window whose mean token log-probability is lower is searched by fallback_beam_size, and the
   // likelier of both texts kept. Windows of less than 16 tokens are not.
-  std::optional<double> search_threshold = -0.3;
+  std::optional<double> search_threshold = -0.4;
 
   // A window whose mean token log-probability is lower is decoded again. [OpenAI]
   std::optional<double> logprob_threshold = -1.0;
