@@ -168,7 +168,11 @@ class Bench:
             job_file.write_text(json.dumps(job), encoding="utf-8")
             code = PREAMBLE + (FASTER_WHISPER if hearer.peer else EARWITNESS)
             command = [python, "-c", code, str(job_file)]
-            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            try:
+                result = subprocess.run(command, capture_output=True, text=True, check=False)
+            except OSError as error:
+                print(f"{hearer.name}: {name}: skipped: {error}", file=sys.stderr)
+                return None
         if result.returncode != 0:
             reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
             print(f"{hearer.name}: {name}: skipped: {reason}", file=sys.stderr)
