@@ -1,4 +1,4 @@
-// Buffers that start on a cache line, as vector loads like it.
+// Buffers that start on a cache line, as vector loads like it; large ones in huge pages.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +7,13 @@
 
 namespace earwitness::kernels {
 
+// Throws std::bad_alloc.
+void* allocate_aligned(std::size_t bytes);
+void free_aligned(void* p, std::size_t bytes);
+
 template <typename T>
 struct CacheLineAllocator {
   using value_type = T;
-  static constexpr std::align_val_t kAlignment{64};
 
   CacheLineAllocator() = default;
   template <typename U>
@@ -18,9 +21,9 @@ struct CacheLineAllocator {
 
   T* allocate(std::size_t n) {
     if (n > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_array_new_length();
-    return static_cast<T*>(::operator new(n * sizeof(T), kAlignment));
+    return static_cast<T*>(allocate_aligned(n * sizeof(T)));
   }
-  void deallocate(T* p, std::size_t) { ::operator delete(p, kAlignment); }
+  void deallocate(T* p, std::size_t n) { free_aligned(p, n * sizeof(T)); }
 
   bool operator==(const CacheLineAllocator&) const = default;
 };

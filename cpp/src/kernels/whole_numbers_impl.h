@@ -18,7 +18,13 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
     EARWITNESS_UNROLL
     for (int j = 0; j < kColumns; ++j) acc[r][j] = S::zero();
   }
+  // Few rows pass over the weights only once.
+  const std::ptrdiff_t ahead = t.rows <= kIntegerRows ? Panels * t.b_stride : 0;
   for (std::ptrdiff_t k = 0; k < t.inputs / 2; ++k) {
+    if (ahead != 0 && k % 2 == 0) {
+      EARWITNESS_UNROLL
+      for (int p = 0; p < Panels; ++p) fetch(b + ahead + p * t.b_stride);
+    }
     W column[kColumns];
     EARWITNESS_UNROLL
     for (int j = 0; j < kColumns; ++j) {
@@ -87,6 +93,7 @@ void integer_panels(const IntegerTask& t) {
 // Panels of one row, several at a time, as in row_panels().
 template <int Panels>
 void integer_row_panels(const IntegerRowTask& t, int first) {
+  const std::ptrdiff_t ahead = first + 2 * Panels <= t.panels() ? Panels * t.b_stride : 0;
   S acc[Panels][kVectors];
   const std::int8_t* b[Panels];
   EARWITNESS_UNROLL
@@ -99,6 +106,7 @@ void integer_row_panels(const IntegerRowTask& t, int first) {
     const W x = W::broadcast(t.a + 2 * k);
     EARWITNESS_UNROLL
     for (int p = 0; p < Panels; ++p) {
+      if (k % 2 == 0) fetch(b[p] + ahead + 2 * k * kPanel);  // a cache line
       EARWITNESS_UNROLL
       for (int j = 0; j < kVectors; ++j) {
         acc[p][j] = S::add(acc[p][j], x, W::load(b[p] + 2 * (k * kPanel + j * kLanes)));
