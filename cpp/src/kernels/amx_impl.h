@@ -233,6 +233,10 @@ float quantize_planes(const float* x, int n, float limit, const IntegerRow& out)
   return to_whole(x, n, limit, out.padded, Planes(out));
 }
 
+float quantize_byte_planes(const float* x, int n, const IntegerRow& out, std::int32_t* /*zero*/) {
+  return to_bytes(x, n, out.padded, [&](float /*zero*/) { return Planes(out); });
+}
+
 float exponential_planes(const float* x, int n, float limit, const IntegerRow& out) {
   return to_weights(x, n, limit, out.padded, Planes(out));
 }
@@ -255,6 +259,9 @@ constexpr Kernels with_tiles(Kernels kernels, const Bf16Kernels* bf16) {
   kernels.integer_panels = tile_panels;
   kernels.integer_row = plane_row;
   kernels.quantize_row = quantize_planes;
+  kernels.byte_layout = Layout::kPlanes;
+  kernels.byte_panels = tile_panels;
+  kernels.quantize_bytes = quantize_byte_planes;
   kernels.exponential_row = exponential_planes;
   kernels.pack_group = pack_quads;
   return kernels;

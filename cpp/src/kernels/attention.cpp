@@ -265,6 +265,8 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
   IntegerTask product{.a = queries,
                       .a_stride = query_numbers,
                       .a_scales = scales,
+                      .a_zeros = nullptr,
+                      .b_sums = nullptr,
                       .c = score_rows,
                       .residual = nullptr,
                       .rows = rows,

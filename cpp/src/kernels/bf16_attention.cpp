@@ -10,9 +10,6 @@ namespace {
 
 std::size_t size(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
-// An odd number of cache lines, lest the rows of a tile compete for the same places of the cache.
-constexpr std::ptrdiff_t odd_lines(std::ptrdiff_t bytes) { return ((bytes + 63) / 64 | 1) * 64; }
-
 }  // namespace
 
 Bf16KeyValues::Bf16KeyValues(int heads, int head_size, int capacity)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/half.h"
 #include "kernels/panel_column.h"
@@ -29,9 +30,10 @@ std::size_t size(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 PackedMatrix::PackedMatrix(int outputs, int inputs, Precision precision)
     : outputs_(outputs), inputs_(inputs), precision_(precision) {
   const std::size_t columns = size(panels()) * kPanel;
-  if (precision == Precision::kInteger) {
+  if (whole_numbers()) {
     integers_.assign(columns * size(padded_inputs()), 0);
     scales_.assign(columns, 0.0F);
+    sums_.assign(columns, 0);
   } else if (precision == Precision::kHalf) {
     halves_.assign(columns * size(inputs), 0);
   } else {
@@ -64,16 +66,16 @@ void PackedMatrix::set_row(int output, const float* weights) {
   thread_local AlignedVector<std::int16_t> numbers;  // one allocation for all rows of a model
   grow(numbers, inputs_);
   scales_[size(output)] = active_kernels().quantize(weights, inputs_, kMostInteger, numbers.data());
-  put_column(active_kernels().layout, numbers.data(), inputs_,
-             integers_.data() + integer_place(output, 0));
+  sums_[size(output)] = std::accumulate(numbers.data(), numbers.data() + inputs_, 0);
+  put_column(layout(), numbers.data(), inputs_, integers_.data() + integer_place(output, 0));
 }
 
-int PackedMatrix::padded_inputs() const {
-  return kernels::padded_inputs(active_kernels().layout, inputs_);
+Layout PackedMatrix::layout() const {
+  return precision_ == Precision::kBytes ? active_kernels().byte_layout : active_kernels().layout;
 }
 
 std::size_t PackedMatrix::integer_place(int output, int input) const {
-  const int group = group_of(active_kernels().layout);
+  const int group = group_of(layout());
   return (size(output / kPanel) * size(padded_inputs()) + size(input / group * group)) * kPanel +
          size(output % kPanel * group + input % group);
 }
@@ -100,7 +102,7 @@ const std::uint16_t* PackedMatrix::half_panel(int index) const {
 float PackedMatrix::weight(int output, int input) const {
   const int panel = output / kPanel;
   const int column = output % kPanel;
-  if (precision_ == Precision::kInteger) {
+  if (whole_numbers()) {
     return static_cast<float>(integers_[integer_place(output, input)]) * scales_[size(output)];
   }
   const std::size_t at = (size(panel) * size(inputs_) + size(input)) * kPanel + size(column);
@@ -191,11 +193,13 @@ void integer_rows(const Rows& rows, int count, const LeftOperand& a, const Packe
                   const Panels& panels, const Epilogue& epilogue) {
   const Kernels& isa = active_kernels();
   const int padded = b.padded_inputs();
-  const std::ptrdiff_t stride = row_stride(isa.layout, padded);
+  const std::ptrdiff_t stride = row_stride(b.layout(), padded);
+  const bool bytes = b.precision() == PackedMatrix::Precision::kBytes;
   // Kept from call to call: a block would be cleared for every product otherwise.
   thread_local AlignedVector<std::int16_t> integers;
   grow(integers, kRowBlock * stride);
   float scales[kRowBlock];
+  std::int32_t zeros[kRowBlock] = {};
   std::vector<float> gathered(a.segments == 1 ? 0 : size(b.inputs()));
   const int length = b.inputs() / a.segments;
   for (int r = 0; r < count; ++r) {
@@ -206,11 +210,12 @@ void integer_rows(const Rows& rows, int count, const LeftOperand& a, const Packe
       }
       row = gathered.data();
     }
-    scales[r] = isa.quantize_row(row, b.inputs(), b.integer_limit(),
-                                 {integers.data() + r * stride, padded, stride});
+    const IntegerRow numbers{integers.data() + r * stride, padded, stride};
+    scales[r] = bytes ? isa.quantize_bytes(row, b.inputs(), numbers, &zeros[r])
+                      : isa.quantize_row(row, b.inputs(), b.integer_limit(), numbers);
   }
   const int column = panels.column();
-  if (lone(count, epilogue)) {
+  if (lone(count, epilogue) && !bytes) {
     isa.integer_row({.a = integers.data(),
                      .a_stride = stride,
                      .a_scale = scales[0],
@@ -224,30 +229,32 @@ void integer_rows(const Rows& rows, int count, const LeftOperand& a, const Packe
                      .bias = b.bias(panels.first)});
     return;
   }
-  isa.integer_panels({.a = integers.data(),
-                      .a_stride = stride,
-                      .a_scales = scales,
-                      .c = rows.c,
-                      .residual = epilogue.residual == nullptr ? nullptr : rows.residual,
-                      .rows = count,
-                      .columns = panels.columns(b),
-                      .c_offset = column,
-                      .inputs = padded,
-                      .b = b.integer_panel(panels.first),
-                      .b_stride = std::ptrdiff_t{padded} * kPanel,
-                      .b_scales = b.scales(panels.first),
-                      .bias = b.bias(panels.first),
-                      .accumulate = epilogue.accumulate,
-                      .negative_slope = epilogue.negative_slope});
+  const auto multiply = bytes ? isa.byte_panels : isa.integer_panels;
+  multiply({.a = integers.data(),
+            .a_stride = stride,
+            .a_scales = scales,
+            .a_zeros = zeros,
+            .b_sums = b.sums(panels.first),
+            .c = rows.c,
+            .residual = epilogue.residual == nullptr ? nullptr : rows.residual,
+            .rows = count,
+            .columns = panels.columns(b),
+            .c_offset = column,
+            .inputs = padded,
+            .b = b.integer_panel(panels.first),
+            .b_stride = std::ptrdiff_t{padded} * kPanel,
+            .b_scales = b.scales(panels.first),
+            .bias = b.bias(panels.first),
+            .accumulate = epilogue.accumulate,
+            .negative_slope = epilogue.negative_slope});
 }
 
 void multiply(const LeftOperand& a, int first, int count, const PackedMatrix& b,
               const Panels& panels, const Output& c, const Epilogue& epilogue) {
-  const bool integers = b.precision() == PackedMatrix::Precision::kInteger;
   for (int row = first; row < first + count; row += kRowBlock) {
     const int n = std::min(kRowBlock, first + count - row);
     const Rows rows(a, row, n, c, epilogue);
-    if (integers) {
+    if (b.whole_numbers()) {
       integer_rows(rows, n, a, b, panels, epilogue);
     } else if (a.segments == 1 && lone(n, epilogue)) {
       float_row(rows, b, panels, epilogue);

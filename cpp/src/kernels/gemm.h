@@ -31,8 +31,9 @@ class PackedMatrix {
   // kHalf: weights take half the memory and, where a row is multiplied alone, half the time;
   // products are in float. kInteger: weights of 8 bits, scaled for each output; each row of the
   // left operand is rounded to the 13 to 16 bits whose exact products fit 32-bit sums, which leaves
-  // the rounding of the weights as the only error of note.
-  enum class Precision { kFloat, kHalf, kInteger };
+  // the rounding of the weights as the only error of note. kBytes: that row, too, to 8 bits, which
+  // takes half the time where the machine multiplies bytes.
+  enum class Precision { kFloat, kHalf, kInteger, kBytes };
 
   // weights: [outputs][inputs]; bias: [outputs], or null for none.
   PackedMatrix(const float* weights, int outputs, int inputs, const float* bias,
@@ -50,14 +51,19 @@ class PackedMatrix {
   // [inputs][kPanel] of the panel's outputs, 0 beyond the last; null in the other precision.
   const float* panel(int index) const;
   const std::uint16_t* half_panel(int index) const;
-  // padded_inputs() * kPanel numbers in the layout of the active kernels, and [kPanel]: weight =
-  // number * scale.
+  // padded_inputs() * kPanel numbers in layout(), and [kPanel]: weight = number * scale, and the
+  // sums of the numbers.
   const std::int8_t* integer_panel(int index) const;
   const float* scales(int panel) const { return scales_.data() + panel * kPanel; }
-  int padded_inputs() const;
+  const std::int32_t* sums(int panel) const { return sums_.data() + panel * kPanel; }
+  Layout layout() const;  // of the active kernels for the precision
+  int padded_inputs() const { return kernels::padded_inputs(layout(), inputs_); }
   // What the numbers of a left operand may be at most.
   float integer_limit() const;
   Precision precision() const { return precision_; }
+  bool whole_numbers() const {
+    return precision_ == Precision::kInteger || precision_ == Precision::kBytes;
+  }
   // The weight of one output and input.
   float weight(int output, int input) const;
   const float* bias(int panel) const;
@@ -73,6 +79,7 @@ class PackedMatrix {
   AlignedVector<std::uint16_t> halves_;
   AlignedVector<std::int8_t> integers_;
   FloatBuffer scales_;
+  AlignedVector<std::int32_t> sums_;
   FloatBuffer bias_;
 };
 

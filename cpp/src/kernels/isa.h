@@ -60,21 +60,27 @@ struct RowTask {
 //   kPairs: a left row in 16 bits; a right panel, of 8 bits, as [inputs / 2][kPanel][2].
 //   kPlanes: a left row as its low bytes, unsigned, and, one stride of bytes later, its high bytes,
 //   signed; a right panel as [inputs / 4][kPanel][4].
-enum class Layout { kPairs, kPlanes };
+//   kBytes: a left row of numbers that span 255 at most as their distances from the least, one byte
+//   each; a right panel as in kPlanes.
+enum class Layout { kPairs, kPlanes, kBytes };
 
 // The inputs of one column that lie together in a right panel.
 constexpr int group_of(Layout layout) { return layout == Layout::kPairs ? 2 : 4; }
 
 // What the number of inputs is filled up to, with zeros.
 constexpr int padded_inputs(Layout layout, int inputs) {
-  const int whole = layout == Layout::kPairs ? 2 : 64;
+  const int whole = layout == Layout::kPlanes ? 64 : group_of(layout);
   return (inputs + whole - 1) / whole * whole;
 }
 
-// From one left row to the next, in 16-bit numbers: an odd number of cache lines where they are
-// planes, so that the rows of a tile do not compete for the same places of the cache.
+// An odd number of cache lines, so that the rows of a tile do not compete for the same places of
+// the cache.
+constexpr std::ptrdiff_t odd_lines(std::ptrdiff_t bytes) { return ((bytes + 63) / 64 | 1) * 64; }
+
+// From one left row to the next, in 16-bit numbers. Planes: from one plane to the next, in bytes.
 constexpr std::ptrdiff_t row_stride(Layout layout, int padded) {
-  return layout == Layout::kPairs ? padded : (padded / 64 | 1) * 64;
+  if (layout == Layout::kPairs) return padded;
+  return layout == Layout::kPlanes ? odd_lines(padded) : odd_lines(padded) / 2;
 }
 
 // c[r][j] = act(start + a_scales[r] b_scales[j] sum over k of a[r][k] b[k][j] + residual[r][j]), in
@@ -83,6 +89,10 @@ struct IntegerTask {
   const std::int16_t* a;  // [rows up to a multiple of 16] at a_stride
   std::ptrdiff_t a_stride;
   const float* a_scales;  // [rows]
+  // kBytes alone: what stands for 0 in each row, and [panels * kPanel] the sums of the columns of
+  // b.
+  const std::int32_t* a_zeros;
+  const std::int32_t* b_sums;
   float* const* c;
   const float* const* residual;  // null for none
   int rows;
@@ -167,6 +177,11 @@ struct Kernels {
   float (*quantize)(const float* x, int n, float limit, std::int16_t* out);
   // The same as a left row.
   float (*quantize_row)(const float* x, int n, float limit, const IntegerRow& out);
+  // The same for left rows whose numbers, 0 among them, span 255 at most, so that bytes hold them:
+  // where the machine multiplies bytes faster, in a layout of their own.
+  Layout byte_layout;
+  void (*byte_panels)(const IntegerTask& task);
+  float (*quantize_bytes)(const float* x, int n, const IntegerRow& out, std::int32_t* zero);
   // out = round(limit e^(x - the largest x)), as a left row; returns their sum.
   float (*exponential_row)(const float* x, int n, float limit, const IntegerRow& out);
   // round(x factor), of at most 127, of up to group_of(layout) rows of kPanel columns as the group

@@ -112,6 +112,7 @@ inline void advance_rows(PanelTask& t, int rows) { t.a += rows; }
 inline void advance_rows(IntegerTask& t, int rows) {
   t.a += rows * t.a_stride;
   t.a_scales += rows;
+  if (t.a_zeros != nullptr) t.a_zeros += rows;
 }
 
 // Whole vectors are computed and stored, so a panel of fewer columns goes through a buffer.

@@ -1,12 +1,21 @@
-// Products of whole numbers in pairs, under the terms of kernels_impl.h, which see. The including
-// file also defines
+// Products of whole numbers, under the terms of kernels_impl.h, which see. The including file also
+// defines
 //   kIntegerRows, kIntegerPanels: the rows and panels of a register tile;
 //   W: two 16-bit numbers for each of kLanes columns; load (from 8 bits), broadcast (a pair);
 //   S: kLanes sums of 32 bits; zero, add(sums, a, b) = sums + a[0] b[0] + a[1] b[1], to_float;
 //   store_int16(V, p): kLanes whole numbers;
 //   store_pairs(V, V, p): kLanes pairs of whole numbers of 8 bits.
 
-template <int Rows, int Panels>
+// Layout::kPairs. A form of products says how a column's numbers lie and are multiplied; four bytes
+// of a left row belong to one step of each.
+struct Pairs {
+  static constexpr int kGroup = group_of(Layout::kPairs);
+  static W load(const std::int8_t* p) { return W::load(p); }
+  static S add(S sums, W a, W b) { return S::add(sums, a, b); }
+  static S finish(S sums, const IntegerTask& /*t*/, int /*row*/, int /*column*/) { return sums; }
+};
+
+template <int Rows, int Panels, typename Form>
 EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
   constexpr int kColumns = Panels * kVectors;
   const std::int8_t* b = t.b;
@@ -20,7 +29,7 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
   }
   // Few rows pass over the weights only once.
   const std::ptrdiff_t ahead = t.rows <= kIntegerRows ? Panels * t.b_stride : 0;
-  for (std::ptrdiff_t k = 0; k < t.inputs / 2; ++k) {
+  for (std::ptrdiff_t k = 0; k < t.inputs / Form::kGroup; ++k) {
     if (ahead != 0 && k % 2 == 0) {
       EARWITNESS_UNROLL
       for (int p = 0; p < Panels; ++p) fetch(b + ahead + p * t.b_stride);
@@ -28,14 +37,15 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
     W column[kColumns];
     EARWITNESS_UNROLL
     for (int j = 0; j < kColumns; ++j) {
-      column[j] = W::load(b + j / kVectors * t.b_stride + 2 * (j % kVectors) * kLanes);
+      column[j] =
+          Form::load(b + j / kVectors * t.b_stride + Form::kGroup * (j % kVectors) * kLanes);
     }
-    b += 2 * kPanel;
+    b += Form::kGroup * kPanel;
     EARWITNESS_UNROLL
     for (int r = 0; r < Rows; ++r) {
       const W x = W::broadcast(a[r] + 2 * k);
       EARWITNESS_UNROLL
-      for (int j = 0; j < kColumns; ++j) acc[r][j] = S::add(acc[r][j], x, column[j]);
+      for (int j = 0; j < kColumns; ++j) acc[r][j] = Form::add(acc[r][j], x, column[j]);
     }
   }
   const V slope = V::broadcast(&t.negative_slope);
@@ -47,7 +57,8 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
     for (int j = 0; j < kColumns; ++j) {
       const int column = j * kLanes;
       const float* start = t.accumulate ? c : t.bias;
-      V y = V::fma(acc[r][j].to_float(), row_scale * V::load(t.b_scales + column),
+      V y = V::fma(Form::finish(acc[r][j], t, first + r, column).to_float(),
+                   row_scale * V::load(t.b_scales + column),
                    start != nullptr ? V::load(start + column) : V::zero());
       if (t.residual != nullptr) {
         y = y + V::load(t.residual[first + r] + t.c_offset + column);
@@ -57,13 +68,13 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
   }
 }
 
-template <int Rows, int Panels>
+template <int Rows, int Panels, typename Form>
 void integer_tiles(const IntegerTask& t, int first) {
   for (; first + Rows <= t.rows; first += Rows) {
-    integer_tile<Rows, Panels>(t, first);
+    integer_tile<Rows, Panels, Form>(t, first);
   }
   if constexpr (Rows > 1) {
-    if (first < t.rows) integer_tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Panels>(t, first);
+    if (first < t.rows) integer_tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Panels, Form>(t, first);
   }
 }
 
@@ -74,20 +85,22 @@ inline IntegerTask from_panel(IntegerTask t, int panel) {
   t.c_offset += column;
   t.b += panel * t.b_stride;
   t.b_scales += column;
+  if (t.b_sums != nullptr) t.b_sums += column;
   if (t.bias != nullptr) t.bias += column;
   return t;
 }
 
+template <typename Form>
 void integer_panels(const IntegerTask& t) {
   const int whole = t.columns / kPanel;
   int panel = 0;
   for (; panel + kIntegerPanels <= whole; panel += kIntegerPanels) {
-    integer_tiles<kIntegerRows, kIntegerPanels>(from_panel(t, panel), 0);
+    integer_tiles<kIntegerRows, kIntegerPanels, Form>(from_panel(t, panel), 0);
   }
-  for (; panel < whole; ++panel) integer_tiles<kIntegerRows, 1>(from_panel(t, panel), 0);
+  for (; panel < whole; ++panel) integer_tiles<kIntegerRows, 1, Form>(from_panel(t, panel), 0);
   if (whole == t.panels()) return;
   through_buffer(from_panel(t, whole),
-                 [](const IntegerTask& part) { integer_tiles<kIntegerRows, 1>(part, 0); });
+                 [](const IntegerTask& part) { integer_tiles<kIntegerRows, 1, Form>(part, 0); });
 }
 
 // Panels of one row, several at a time, as in row_panels().
@@ -163,16 +176,29 @@ void put_rest(V rest, int first, int n, int padded, const Numbers& out) {
   for (int i = n; i < padded; ++i) out.put(std::int16_t{0}, i);
 }
 
-// A row in whole numbers of at most `limit`: x = scale * out. What is not finite makes the scale
-// not a number, so that it cannot pass for a value.
-template <typename Numbers>
-float to_whole(const float* x, int n, float limit, int padded, const Numbers& out) {
-  V tops[kTogether];
+// The least and the largest of a row, and 0.
+struct Extent {
+  float low;
+  float high;
+  float broken;  // not a number where one of them is not finite, else 0
+
+  // What is not finite makes a scale not a number, so that it cannot pass for a value.
+  float scale(float span, float most) const { return span / most + broken; }
+  float inverse(float span, float most) const {
+    return span > 0.0F && broken == 0.0F ? most / span : 0.0F;
+  }
+};
+
+Extent extent_of(const float* x, int n) {
+  V lows[kTogether];
+  V highs[kTogether];
   V poison[kTogether];
-  for (V& v : tops) v = V::zero();
+  for (V& v : lows) v = V::zero();
+  for (V& v : highs) v = V::zero();
   for (V& v : poison) v = V::zero();
   const auto look = [&](const V& v, int j) {
-    tops[j] = V::max(tops[j], V::max(v, V::zero() - v));
+    lows[j] = V::min(lows[j], v);
+    highs[j] = V::max(highs[j], v);
     poison[j] = V::fma(v, V::zero(), poison[j]);
   };
   int i = 0;
@@ -181,17 +207,26 @@ float to_whole(const float* x, int n, float limit, int padded, const Numbers& ou
     for (int j = 0; j < kTogether; ++j) look(V::load(x + i + j * kLanes), j);
   }
   for (; i + kLanes <= n; i += kLanes) look(V::load(x + i), 0);
-  float top = V::max(V::max(tops[0], tops[1]), V::max(tops[2], tops[3])).largest();
-  float broken = ((poison[0] + poison[1]) + (poison[2] + poison[3])).sum();
+  const V low = V::min(V::min(lows[0], lows[1]), V::min(lows[2], lows[3]));
+  Extent out{-(V::zero() - low).largest(),
+             V::max(V::max(highs[0], highs[1]), V::max(highs[2], highs[3])).largest(),
+             ((poison[0] + poison[1]) + (poison[2] + poison[3])).sum()};
   for (int j = i; j < n; ++j) {
-    const float magnitude = x[j] < 0.0F ? -x[j] : x[j];
-    top = magnitude > top ? magnitude : top;
-    broken += x[j] * 0.0F;
+    out.low = x[j] < out.low ? x[j] : out.low;
+    out.high = x[j] > out.high ? x[j] : out.high;
+    out.broken += x[j] * 0.0F;
   }
-  const float inverse = top > 0.0F && broken == 0.0F ? limit / top : 0.0F;
+  return out;
+}
+
+// round(x inverse), at most `most`.
+template <typename Numbers>
+void round_row(const float* x, int n, float inverse, float most, int padded, const Numbers& out) {
   const V inverses = V::broadcast(&inverse);
-  const auto rounded = [&](int at) { return V::round(V::load(x + at) * inverses); };
-  for (i = 0; i + kTogether * kLanes <= n; i += kTogether * kLanes) {
+  const V bound = V::broadcast(&most);
+  const auto rounded = [&](int at) { return V::min(V::round(V::load(x + at) * inverses), bound); };
+  int i = 0;
+  for (; i + kTogether * kLanes <= n; i += kTogether * kLanes) {
     const V whole[kTogether] = {rounded(i), rounded(i + kLanes), rounded(i + 2 * kLanes),
                                 rounded(i + 3 * kLanes)};
     out.put(whole, i);
@@ -199,8 +234,30 @@ float to_whole(const float* x, int n, float limit, int padded, const Numbers& ou
   for (; i + kLanes <= n; i += kLanes) out.put(rounded(i), i);
   float rest[kLanes] = {};
   for (int j = i; j < n; ++j) rest[j - i] = x[j];
-  put_rest(V::round(V::load(rest) * inverses), i, n, padded, out);
-  return top / limit + broken;
+  put_rest(V::min(V::round(V::load(rest) * inverses), bound), i, n, padded, out);
+}
+
+// A row in whole numbers of at most `limit`: x = scale * out.
+template <typename Numbers>
+float to_whole(const float* x, int n, float limit, int padded, const Numbers& out) {
+  const Extent extent = extent_of(x, n);
+  const float top = extent.high > -extent.low ? extent.high : -extent.low;
+  round_row(x, n, extent.inverse(top, limit), limit, padded, out);
+  return extent.scale(top, limit);
+}
+
+// A row in whole numbers from -zero to 255 - zero, so that 0 stays 0; `numbers` is given zero.
+template <typename ToNumbers>
+float to_bytes(const float* x, int n, int padded, const ToNumbers& numbers) {
+  constexpr float kSpan = 255.0F;
+  const Extent extent = extent_of(x, n);
+  const float span = extent.high - extent.low;
+  const float inverse = extent.inverse(span, kSpan);
+  const V lowest = V::broadcast(&extent.low) * V::broadcast(&inverse);
+  float zero[kLanes];
+  V::round(V::zero() - lowest).store(zero);
+  round_row(x, n, inverse, kSpan - zero[0], padded, numbers(zero[0]));
+  return extent.scale(span, kSpan);
 }
 
 // limit e^x for x <= 0, to the nearest whole number: 2 to the power of the whole part of x log2(e)
@@ -249,6 +306,11 @@ float quantize_row(const float* x, int n, float limit, const IntegerRow& out) {
   return to_whole(x, n, limit, out.padded, Words{out.data});
 }
 
+// In 16 bits they need no zero.
+float quantize_bytes(const float* x, int n, const IntegerRow& out, std::int32_t* /*zero*/) {
+  return to_bytes(x, n, out.padded, [&](float /*zero*/) { return Words{out.data}; });
+}
+
 float exponential_row(const float* x, int n, float limit, const IntegerRow& out) {
   return to_weights(x, n, limit, out.padded, Words{out.data});
 }
@@ -268,10 +330,13 @@ constexpr Kernels table(const char* name) {
           .panels = panels,
           .row = row,
           .layout = Layout::kPairs,
-          .integer_panels = integer_panels,
+          .integer_panels = integer_panels<Pairs>,
           .integer_row = integer_row,
           .quantize = quantize,
           .quantize_row = quantize_row,
+          .byte_layout = Layout::kPairs,
+          .byte_panels = integer_panels<Pairs>,
+          .quantize_bytes = quantize_bytes,
           .exponential_row = exponential_row,
           .pack_group = pack_pairs,
           .bf16 = nullptr,

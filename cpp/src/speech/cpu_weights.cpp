@@ -1,10 +1,12 @@
 #include "speech/cpu_weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "earwitness/error.h"
 
@@ -34,16 +36,19 @@ class TensorReader {
 
   CpuNorm norm(const std::string& name) { return {read(name + ".weight"), read(name + ".bias")}; }
 
-  // Several linear layers over the same inputs, as one. A layer without a bias has zeros.
-  PackedMatrix linear(std::initializer_list<std::string> names) {
+  // Several linear layers over the same inputs, as one, for inputs that were divided by `divided`
+  // where that is not empty. A layer without a bias has zeros.
+  PackedMatrix linear(std::initializer_list<std::string> names, PackedMatrix::Precision precision,
+                      const std::vector<float>& divided = {}) {
     const auto shape = file_.tensors.at(*names.begin() + ".weight").ne;
     const auto outputs = static_cast<int>(shape[1]);
     PackedMatrix packed(static_cast<int>(names.size()) * outputs, static_cast<int>(shape[0]),
-                        precision_);
+                        precision);
     int first = 0;
     for (const std::string& name : names) {
       read_rows(file_.tensors.at(name + ".weight"), static_cast<std::size_t>(shape[0]),
-                [&](std::size_t row, const float* weights) {
+                [&](std::size_t row, float* weights) {
+                  for (std::size_t i = 0; i < divided.size(); ++i) weights[i] *= divided[i];
                   packed.set_row(first + static_cast<int>(row), weights);
                 });
       if (file_.tensors.contains(name + ".bias")) {
@@ -59,13 +64,13 @@ class TensorReader {
 
   // [out][channel][tap] in the file, [out][tap][channel] for activations whose channels lie
   // together.
-  PackedMatrix convolution(const std::string& name) {
+  PackedMatrix convolution(const std::string& name, PackedMatrix::Precision precision) {
     const auto shape = file_.tensors.at(name + ".weight").ne;
     const auto taps = static_cast<std::size_t>(shape[0]);
     const auto channels = static_cast<std::size_t>(shape[1]);
-    PackedMatrix packed(static_cast<int>(shape[2]), static_cast<int>(taps * channels), precision_);
+    PackedMatrix packed(static_cast<int>(shape[2]), static_cast<int>(taps * channels), precision);
     read_rows(file_.tensors.at(name + ".weight"), taps * channels,
-              [&](std::size_t output, const float* source) {
+              [&](std::size_t output, float* source) {
                 std::vector<float> weights(taps * channels);
                 for (std::size_t c = 0; c < channels; ++c) {
                   for (std::size_t t = 0; t < taps; ++t) {
@@ -81,20 +86,29 @@ class TensorReader {
     return packed;
   }
 
-  CpuSelfAttention self_attention(const std::string& block) {
+  CpuSelfAttention self_attention(const std::string& block, PackedMatrix::Precision precision) {
     const std::string path = block + ".attn";
-    return {norm(path + "_ln"), linear({path + ".query", path + ".key", path + ".value"}),
-            linear({path + ".out"})};
+    CpuNorm norm = this->norm(path + "_ln");
+    const std::vector<float> divided = divide_channels(norm);
+    return {std::move(norm),
+            linear({path + ".query", path + ".key", path + ".value"}, precision, divided),
+            linear({path + ".out"}, precision_)};
   }
 
   CpuCrossAttention cross_attention(const std::string& block) {
     const std::string path = block + ".cross_attn";
-    return {norm(path + "_ln"), linear({path + ".query"}), linear({path + ".key", path + ".value"}),
-            linear({path + ".out"})};
+    CpuNorm norm = this->norm(path + "_ln");
+    const std::vector<float> divided = divide_channels(norm);
+    return {std::move(norm), linear({path + ".query"}, precision_, divided),
+            linear({path + ".key", path + ".value"}, precision_),
+            linear({path + ".out"}, precision_)};
   }
 
-  CpuMlp mlp(const std::string& block) {
-    return {norm(block + ".mlp_ln"), linear({block + ".mlp.0"}), linear({block + ".mlp.2"})};
+  CpuMlp mlp(const std::string& block, PackedMatrix::Precision precision) {
+    CpuNorm norm = this->norm(block + ".mlp_ln");
+    const std::vector<float> divided = divide_channels(norm);
+    return {std::move(norm), linear({block + ".mlp.0"}, precision, divided),
+            linear({block + ".mlp.2"}, precision)};
   }
 
   PackedMatrix embedding(const std::string& name) {
@@ -108,11 +122,27 @@ class TensorReader {
   }
 
  private:
+  // The square root of each channel's size, which the norm's output is divided by, to be made good
+  // in the weights over it: few large channels would leave little of a row's rounded numbers to the
+  // others (SmoothQuant, Xiao et al. 2023, with its exponent of 1/2; the size is taken from the
+  // norm, whose inputs have unit variance). None where nothing is rounded.
+  std::vector<float> divide_channels(CpuNorm& norm) const {
+    if (precision_ != PackedMatrix::Precision::kInteger) return {};
+    std::vector<float> divided;
+    for (std::size_t i = 0; i < norm.weight.size(); ++i) {
+      const float root = std::sqrt(std::hypot(norm.weight[i], norm.bias[i]));
+      divided.push_back(root > 0.0F ? root : 1.0F);
+      norm.weight[i] /= divided[i];
+      norm.bias[i] /= divided[i];
+    }
+    return divided;
+  }
+
   // Calls use(row, values) for each row of `width` values, from several threads. A block of the
   // file at a time is held: whole tensors as float32 would be most of the memory that loading
   // takes.
   void read_rows(const TensorEntry& entry, std::size_t width,
-                 const std::function<void(std::size_t, const float*)>& use) {
+                 const std::function<void(std::size_t, float*)>& use) {
     constexpr std::size_t kBlockBytes = 4U << 20;
     constexpr std::size_t kTaskRows = kernels::kPanel;  // rows that share cache lines when packed
     const std::size_t rows = elements(entry) / width;
@@ -162,19 +192,24 @@ class TensorReader {
 CpuWeights::CpuWeights(const ModelFile& file, PackedMatrix::Precision wanted)
     : hparams(file.hparams), precision(wanted) {
   TensorReader in(file, precision);
-  conv1 = in.convolution("encoder.conv1");
-  conv2 = in.convolution("encoder.conv2");
+  // Where a window's positions are multiplied and it costs no accuracy of note, their rows are
+  // rounded to bytes too: the second convolution and the output of an attention need more.
+  const auto rows =
+      precision == PackedMatrix::Precision::kInteger ? PackedMatrix::Precision::kBytes : precision;
+  conv1 = in.convolution("encoder.conv1", rows);
+  conv2 = in.convolution("encoder.conv2", precision);
   audio_positions = in.read("encoder.positional_embedding");
   for (int i = 0; i < hparams.n_audio_layer; ++i) {
     const std::string block = "encoder.blocks." + std::to_string(i);
-    encoder.push_back({in.self_attention(block), in.mlp(block)});
+    encoder.push_back({in.self_attention(block, rows), in.mlp(block, rows)});
   }
   encoder_norm = in.norm("encoder.ln_post");
   token_embedding = in.embedding("decoder.token_embedding.weight");
   text_positions = in.read("decoder.positional_embedding");
   for (int i = 0; i < hparams.n_text_layer; ++i) {
     const std::string block = "decoder.blocks." + std::to_string(i);
-    decoder.push_back({in.self_attention(block), in.cross_attention(block), in.mlp(block)});
+    decoder.push_back(
+        {in.self_attention(block, precision), in.cross_attention(block), in.mlp(block, precision)});
   }
   decoder_norm = in.norm("decoder.ln");
 }
