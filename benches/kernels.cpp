@@ -5,7 +5,7 @@
 //   cmake --build build/bench && build/bench/benches/kernels
 //
 // EARWITNESS_ISA chooses a lesser instruction set. A product of whole numbers is one of 16 by 8
-// bits; one multiply-add counts as one operation.
+// bits (int8), or of 8 by 8 (bytes); one multiply-add counts as one operation.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -47,6 +47,7 @@ double seconds_of(const std::function<void()>& call) {
 struct Peak {
   double floats = 0.0;
   double integers = 0.0;  // of 16 by 8 bits; 0 where it is not known
+  double bytes = 0.0;     // where there are products of bytes; else they are done as those above
 };
 
 #if defined(EARWITNESS_PEAKS)
@@ -77,6 +78,8 @@ EARWITNESS_CHAINS(integers_avx512, "avx512f,avx512bw", __m512i, _mm512_setzero_s
                   _mm512_add_epi32(y, _mm512_madd_epi16(x, x)))
 EARWITNESS_CHAINS(integers_vnni, "avx512f,avx512bw,avx512vnni", __m512i, _mm512_setzero_si512(),
                   _mm512_dpwssd_epi32(y, x, x))
+EARWITNESS_CHAINS(bytes_vnni, "avx512f,avx512bw,avx512vnni", __m512i, _mm512_setzero_si512(),
+                  _mm512_dpbusd_epi32(y, x, x))
 #undef EARWITNESS_CHAINS
 
 Peak measure_peak(const std::string& isa) {
@@ -88,7 +91,8 @@ Peak measure_peak(const std::string& isa) {
     return {kOps * 16 / seconds_of(floats_avx512), kOps * 32 / seconds_of(integers_avx512)};
   }
   if (isa == "avx512vnni") {
-    return {kOps * 16 / seconds_of(floats_avx512), kOps * 32 / seconds_of(integers_vnni)};
+    return {kOps * 16 / seconds_of(floats_avx512), kOps * 32 / seconds_of(integers_vnni),
+            kOps * 64 / seconds_of(bytes_vnni)};
   }
   if (isa == "amx") {
     // A tile of 16 x 16 sums over 64 bytes takes 16 cycles (Intel's optimisation manual), twice for
@@ -124,24 +128,31 @@ void product(const char* what, int rows, int inputs, int outputs, const Peak& pe
   const auto x = noise(static_cast<std::size_t>(rows) * static_cast<std::size_t>(inputs));
   const auto w = noise(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(inputs));
   std::vector<float> y(static_cast<std::size_t>(rows) * static_cast<std::size_t>(outputs));
-  for (const auto precision : {PackedMatrix::Precision::kInteger, PackedMatrix::Precision::kHalf}) {
-    const bool whole = precision == PackedMatrix::Precision::kInteger;
-    const PackedMatrix packed(w.data(), outputs, inputs, nullptr, precision);
+  struct Way {
+    PackedMatrix::Precision precision;
+    const char* name;
+    double peak;
+  };
+  using enum PackedMatrix::Precision;
+  for (const Way& way : {Way{kInteger, "int8", peak.integers},
+                         Way{kBytes, "bytes", peak.bytes > 0.0 ? peak.bytes : peak.integers},
+                         Way{kHalf, "f16", peak.floats}}) {
+    const PackedMatrix packed(w.data(), outputs, inputs, nullptr, way.precision);
     const double seconds = seconds_of(
         [&] { gemm_rows({x.data(), {inputs}}, 0, rows, packed, {y.data(), {outputs}}, {}); });
     print(std::string(what) + ' ' + std::to_string(rows) + " x " + std::to_string(inputs) + " x " +
-              std::to_string(outputs) + (whole ? " int8" : " f16"),
-          double(rows) * inputs * outputs, seconds, whole ? peak.integers : peak.floats);
+              std::to_string(outputs) + ' ' + way.name,
+          double(rows) * inputs * outputs, seconds, way.peak);
   }
 }
 
+constexpr int kPositions = 1500;
+constexpr int kSize = 64;
+
 template <typename Cache>
-void attention(const char* what, int rows, double peak) {
-  constexpr int kPositions = 1500;
-  constexpr int kSize = 64;
+void attention(const char* what, int rows, Cache cache, double peak) {
   const auto kv = noise(std::size_t{2} * kPositions * kSize);
   const auto query = noise(static_cast<std::size_t>(rows) * kSize);
-  Cache cache(1, kSize, kPositions);
   cache.store(0, kPositions, kv.data(), kv.data() + kPositions * kSize, kSize);
   std::vector<float> scratch(attention_scratch(kPositions, kSize));
   std::vector<float> out(query.size());
@@ -161,8 +172,10 @@ void elements(const char* what, int n, const std::function<void()>& call) {
 int main() {
   const Kernels& isa = active_kernels();
   const Peak peak = measure_peak(isa.name);
-  std::printf("%s: at most %.1f G multiply-adds a second of floats, %.1f of whole numbers\n",
+  std::printf("%s: at most %.1f G multiply-adds a second of floats, %.1f of whole numbers",
               isa.name, peak.floats / 1e9, peak.integers / 1e9);
+  if (peak.bytes > 0.0) std::printf(", %.1f of bytes", peak.bytes / 1e9);
+  std::printf("\n");
   for (const int n : {384, 512}) {  // tiny, base
     std::printf("\n%s, 1500 positions\n", n == 384 ? "tiny" : "base");
     product("query, key, value", 1500, n, 3 * n, peak);
@@ -176,9 +189,18 @@ int main() {
     product("logits", 8, n, 51864, peak);
   }
   std::printf("\none head of 64, 1500 positions\n");
+  const auto with_queries = [](Queries queries) {
+    return IntegerKeyValues(1, kSize, kPositions, queries);
+  };
+  if (isa.bf16 != nullptr) {
+    attention("bf16", 48, Bf16KeyValues(1, kSize, kPositions), peak.integers);  // two bytes too
+  }
+  const double half_bytes =
+      peak.bytes > 0.0 ? 2.0 / (1.0 / peak.bytes + 1.0 / peak.integers) : peak.integers;
+  attention("bytes and int8", 48, with_queries(Queries::kBytes), half_bytes);
   for (const int rows : {48, 1}) {
-    attention<IntegerKeyValues>("int8", rows, peak.integers);
-    attention<KeyValues>("f32", rows, peak.floats);
+    attention("int8", rows, with_queries(Queries::kWords), peak.integers);
+    attention("f32", rows, KeyValues(1, kSize, kPositions), peak.floats);
   }
   std::printf("\nelements\n");
   constexpr int kLength = 1536;

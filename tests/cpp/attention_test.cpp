@@ -128,13 +128,15 @@ TEST(attention_agrees_with_the_definition_and_counts_weights) {
   const auto k = noise(kKeys * kStride, 2);
   const auto v = noise(kKeys * kStride, 3);
   KeyValues single(kHeads, kSize, kKeys + 10);
-  IntegerKeyValues whole(kHeads, kSize, kKeys + 10);
+  IntegerKeyValues whole(kHeads, kSize, kKeys + 10, Queries::kWords);
+  IntegerKeyValues bytes(kHeads, kSize, kKeys + 10, Queries::kBytes);
   Bf16KeyValues bf16(kHeads, kSize, kKeys + 10);
   const bool has_bf16 = active_kernels().bf16 != nullptr;
   const std::vector<float> before((kKeys + 10) * kStride, std::nanf(""));  // a longer window's
   for (int head = 0; head < kHeads; ++head) {
     single.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
     whole.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
+    bytes.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
     if (!has_bf16) continue;
     bf16.store(head, kKeys + 10, before.data(), before.data(), kStride);
     bf16.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
@@ -177,6 +179,7 @@ TEST(attention_agrees_with_the_definition_and_counts_weights) {
     };
     check(single, 1e-5);
     check(whole, 1e-2);  // keys and values of 8 bits
+    check(bytes, 1e-2);  // and queries
     if (!has_bf16) continue;
     attend(q.data() + head * kSize, kStride, kRows, bf16, head, positions, scratch.data(),
            got.data(), kSize);

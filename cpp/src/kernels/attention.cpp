@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/panel_column.h"
 
@@ -68,15 +69,21 @@ void KeyValues::copy_from(const KeyValues& other, int count) {
   }
 }
 
-IntegerKeyValues::IntegerKeyValues(int heads, int head_size, int capacity)
+IntegerKeyValues::IntegerKeyValues(int heads, int head_size, int capacity, Queries queries)
     : head_size_(head_size),
-      key_size_(padded_inputs(active_kernels().layout, head_size)),
+      queries_(queries),
+      key_size_(padded_inputs(key_layout(), head_size)),
       value_size_(whole_panels(head_size)),
       capacity_(padded_inputs(active_kernels().layout, whole_panels(capacity))),
       keys_(size(heads) * size(key_size_) * size(capacity_), 0),
       values_(size(heads) * size(value_size_) * size(capacity_), 0),
       key_scales_(size(heads) * size(capacity_), 0.0F),
-      value_scales_(size(heads) * size(value_size_), 0.0F) {}
+      value_scales_(size(heads) * size(value_size_), 0.0F),
+      key_sums_(size(heads) * size(capacity_), 0) {}
+
+Layout IntegerKeyValues::key_layout() const {
+  return queries_ == Queries::kBytes ? active_kernels().byte_layout : active_kernels().layout;
+}
 
 const std::int8_t* IntegerKeyValues::keys(int head) const {
   return keys_.data() + size(head) * size(key_size_) * size(capacity_);
@@ -88,6 +95,10 @@ const std::int8_t* IntegerKeyValues::values(int head) const {
 
 const float* IntegerKeyValues::key_scales(int head) const {
   return key_scales_.data() + size(head) * size(capacity_);
+}
+
+const std::int32_t* IntegerKeyValues::key_sums(int head) const {
+  return key_sums_.data() + size(head) * size(capacity_);
 }
 
 const float* IntegerKeyValues::value_scales(int head) const {
@@ -102,13 +113,15 @@ void IntegerKeyValues::store(int head, int count, const float* key, const float*
 
 void IntegerKeyValues::store_keys(int head, int count, const float* key, std::ptrdiff_t stride) {
   const Kernels& isa = active_kernels();
-  const int group = group_of(isa.layout);
+  const int group = group_of(key_layout());
   std::int16_t numbers[kMostHeadSize];
   std::int8_t* keys = keys_.data() + size(head) * size(key_size_) * size(capacity_);
   float* scales = key_scales_.data() + size(head) * size(capacity_);
+  std::int32_t* sums = key_sums_.data() + size(head) * size(capacity_);
   for (int i = 0; i < count; ++i) {
     scales[i] = isa.quantize(key + i * stride, head_size_, kMostKey, numbers);
-    put_column(isa.layout, numbers, head_size_,
+    sums[i] = std::accumulate(numbers, numbers + head_size_, 0);
+    put_column(key_layout(), numbers, head_size_,
                keys + size(i / kPanel) * size(key_size_) * kPanel + i % kPanel * group);
   }
 }
@@ -219,7 +232,7 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Key
 
 namespace {
 
-// A product with keys or values, of one row or several.
+// A product with values, or with keys that meet whole queries, of one row or several.
 void multiply(const IntegerTask& t) {
   if (t.rows > 1) return active_kernels().integer_panels(t);
   active_kernels().integer_row({.a = t.a,
@@ -246,18 +259,22 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
   const int padded_keys = padded_inputs(isa.layout, n_keys);
   const std::ptrdiff_t score_stride = whole_panels(n_keys);
   const std::ptrdiff_t weight_stride = row_stride(isa.layout, padded_keys);
-  const std::ptrdiff_t query_numbers = row_stride(isa.layout, kv.key_size());
+  const bool bytes = kv.queries() == Queries::kBytes;
+  const std::ptrdiff_t query_numbers = row_stride(kv.key_layout(), kv.key_size());
   float* scores = scratch;
   auto* weights = reinterpret_cast<std::int16_t*>(scores + kAttentionRows * score_stride);
   auto* queries = weights + kAttentionRows * weight_stride;
 
   const float scale = 1.0F / std::sqrt(static_cast<float>(d));
   float scales[kAttentionRows];
+  std::int32_t zeros[kAttentionRows] = {};
   float* score_rows[kAttentionRows];
   float* out_rows[kAttentionRows];
   for (int r = 0; r < rows; ++r) {
-    scales[r] = isa.quantize_row(query + r * query_stride, d, left_limit(32767.0F, d),
-                                 {queries + r * query_numbers, kv.key_size(), query_numbers}) *
+    const float* from = query + r * query_stride;
+    const IntegerRow numbers{queries + r * query_numbers, kv.key_size(), query_numbers};
+    scales[r] = (bytes ? isa.quantize_bytes(from, d, numbers, &zeros[r])
+                       : isa.quantize_row(from, d, left_limit(32767.0F, d), numbers)) *
                 scale;
     score_rows[r] = scores + r * score_stride;
     out_rows[r] = out + r * out_stride;
@@ -265,8 +282,8 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
   IntegerTask product{.a = queries,
                       .a_stride = query_numbers,
                       .a_scales = scales,
-                      .a_zeros = nullptr,
-                      .b_sums = nullptr,
+                      .a_zeros = zeros,
+                      .b_sums = kv.key_sums(head),
                       .c = score_rows,
                       .residual = nullptr,
                       .rows = rows,
@@ -279,7 +296,7 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
                       .bias = nullptr,
                       .accumulate = false,
                       .negative_slope = 1.0F};
-  multiply(product);
+  bytes ? isa.byte_panels(product) : multiply(product);
   for (int r = 0; r < rows; ++r) {
     positions.weigh(1.0F, score_rows[r]);
     const float sum =
@@ -291,6 +308,8 @@ void attend(const float* query, std::ptrdiff_t query_stride, int rows, const Int
     std::copy_n(score_rows[r], n_keys, p);
     isa.softmax(p, n_keys, 1.0F);
   }
+  product.a_zeros = nullptr;
+  product.b_sums = nullptr;
   product.a = weights;
   product.a_stride = weight_stride;
   product.c = out_rows;

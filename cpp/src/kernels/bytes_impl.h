@@ -5,6 +5,8 @@
 // that the weights add up to too much.
 struct Bytes {
   static constexpr int kGroup = group_of(Layout::kBytes);
+  static constexpr int kRows = 6;
+  static constexpr int kPanels = 4;
   static W load(const std::int8_t* p) { return {_mm512_loadu_si512(p)}; }
   static S add(S sums, W a, W b) {
 #if defined(__GNUC__) && !defined(__clang__)

@@ -10,6 +10,8 @@
 // of a left row belong to one step of each.
 struct Pairs {
   static constexpr int kGroup = group_of(Layout::kPairs);
+  static constexpr int kRows = kIntegerRows;
+  static constexpr int kPanels = kIntegerPanels;
   static W load(const std::int8_t* p) { return W::load(p); }
   static S add(S sums, W a, W b) { return S::add(sums, a, b); }
   static S finish(S sums, const IntegerTask& /*t*/, int /*row*/, int /*column*/) { return sums; }
@@ -28,7 +30,7 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
     for (int j = 0; j < kColumns; ++j) acc[r][j] = S::zero();
   }
   // Few rows pass over the weights only once.
-  const std::ptrdiff_t ahead = t.rows <= kIntegerRows ? Panels * t.b_stride : 0;
+  const std::ptrdiff_t ahead = t.rows <= Form::kRows ? Panels * t.b_stride : 0;
   for (std::ptrdiff_t k = 0; k < t.inputs / Form::kGroup; ++k) {
     if (ahead != 0 && k % 2 == 0) {
       EARWITNESS_UNROLL
@@ -94,13 +96,13 @@ template <typename Form>
 void integer_panels(const IntegerTask& t) {
   const int whole = t.columns / kPanel;
   int panel = 0;
-  for (; panel + kIntegerPanels <= whole; panel += kIntegerPanels) {
-    integer_tiles<kIntegerRows, kIntegerPanels, Form>(from_panel(t, panel), 0);
+  for (; panel + Form::kPanels <= whole; panel += Form::kPanels) {
+    integer_tiles<Form::kRows, Form::kPanels, Form>(from_panel(t, panel), 0);
   }
-  for (; panel < whole; ++panel) integer_tiles<kIntegerRows, 1, Form>(from_panel(t, panel), 0);
+  for (; panel < whole; ++panel) integer_tiles<Form::kRows, 1, Form>(from_panel(t, panel), 0);
   if (whole == t.panels()) return;
   through_buffer(from_panel(t, whole),
-                 [](const IntegerTask& part) { integer_tiles<kIntegerRows, 1, Form>(part, 0); });
+                 [](const IntegerTask& part) { integer_tiles<Form::kRows, 1, Form>(part, 0); });
 }
 
 // Panels of one row, several at a time, as in row_panels().

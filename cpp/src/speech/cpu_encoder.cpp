@@ -48,7 +48,8 @@ CpuNetwork::WindowKeyValues CpuNetwork::window_key_values() const {
   const Hyperparameters& h = hparams();
   const int head_size = h.n_text_state / h.n_text_head;
   if (weights_->precision == kernels::PackedMatrix::Precision::kInteger) {
-    return kernels::IntegerKeyValues(h.n_text_head, head_size, h.n_audio_ctx);
+    return kernels::IntegerKeyValues(h.n_text_head, head_size, h.n_audio_ctx,
+                                     kernels::Queries::kWords);
   }
   return kernels::KeyValues(h.n_text_head, head_size, h.n_audio_ctx);
 }
@@ -62,7 +63,8 @@ CpuNetwork::EncoderKeyValues CpuNetwork::encoder_key_values() const {
   if (active_kernels().bf16 != nullptr) {
     return kernels::Bf16KeyValues(h.n_audio_head, head_size, h.n_audio_ctx);
   }
-  return kernels::IntegerKeyValues(h.n_audio_head, head_size, h.n_audio_ctx);
+  return kernels::IntegerKeyValues(h.n_audio_head, head_size, h.n_audio_ctx,
+                                   kernels::Queries::kBytes);
 }
 
 void CpuNetwork::set_threads(int threads) {
