@@ -87,7 +87,7 @@ Frames encode_by_us(const ModelFile& file, const std::vector<float>& mel,
   window.sound = mel;
   window.positions = file.hparams.n_audio_ctx;
   network.encode(window, 0, kThreads, watch);
-  return {network.encoded().begin(), network.encoded().end()};
+  return network.encoded();
 }
 
 struct Agreement {

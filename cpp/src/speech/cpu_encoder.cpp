@@ -112,6 +112,14 @@ void CpuNetwork::encode(const WindowMel& mel, int slot, int threads, Watch& watc
   project_cross(window, watch);
 }
 
+std::vector<float> CpuNetwork::encoded() const {
+  const auto state = at(hparams().n_audio_state);
+  std::vector<float> out(x_.begin(), x_.begin() + n_positions_ * hparams().n_audio_state);
+  const std::vector<float>& divided = weights_->encoder_divided;
+  for (std::size_t i = 0; i < out.size() && !divided.empty(); ++i) out[i] *= divided[i % state];
+  return out;
+}
+
 // Whisper always sees a whole window, and invents text where it is cut to the sound. But silence is
 // the same everywhere save for its place: a few positions of it, each counted as often in every
 // softmax as the places that it stands for, do for the rest of the window. They grow with the

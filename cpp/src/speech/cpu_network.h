@@ -23,10 +23,7 @@ class CpuNetwork final : public Network {
   void encode(const WindowMel& mel, int slot, int threads, Watch& watch) override;
   // The encoder's output [positions][n_state] for the window encoded last: the positions of its
   // sound, each its own, then those of its silence.
-  std::span<const float> encoded() const {
-    return {x_.data(), static_cast<std::size_t>(n_positions_) *
-                           static_cast<std::size_t>(hparams().n_audio_state)};
-  }
+  std::vector<float> encoded() const;
   std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
                                 std::span<const int> slots, int n_sequences, Watch& watch) override;
   void reorder(std::span<const int> sources, Watch& watch) override;

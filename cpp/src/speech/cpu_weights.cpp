@@ -95,12 +95,14 @@ class TensorReader {
             linear({path + ".out"}, precision_)};
   }
 
-  CpuCrossAttention cross_attention(const std::string& block) {
+  // `sound_divided`: what the encoder's output was divided by, whose rows are as `sound` says.
+  CpuCrossAttention cross_attention(const std::string& block, PackedMatrix::Precision sound,
+                                    const std::vector<float>& sound_divided) {
     const std::string path = block + ".cross_attn";
     CpuNorm norm = this->norm(path + "_ln");
     const std::vector<float> divided = divide_channels(norm);
     return {std::move(norm), linear({path + ".query"}, precision_, divided),
-            linear({path + ".key", path + ".value"}, precision_),
+            linear({path + ".key", path + ".value"}, sound, sound_divided),
             linear({path + ".out"}, precision_)};
   }
 
@@ -121,7 +123,6 @@ class TensorReader {
     return packed;
   }
 
- private:
   // The square root of each channel's size, which the norm's output is divided by, to be made good
   // in the weights over it: few large channels would leave little of a row's rounded numbers to the
   // others (SmoothQuant, Xiao et al. 2023, with its exponent of 1/2; the size is taken from the
@@ -138,6 +139,7 @@ class TensorReader {
     return divided;
   }
 
+ private:
   // Calls use(row, values) for each row of `width` values, from several threads. A block of the
   // file at a time is held: whole tensors as float32 would be most of the memory that loading
   // takes.
@@ -204,12 +206,13 @@ CpuWeights::CpuWeights(const ModelFile& file, PackedMatrix::Precision wanted)
     encoder.push_back({in.self_attention(block, rows), in.mlp(block, rows)});
   }
   encoder_norm = in.norm("encoder.ln_post");
+  encoder_divided = in.divide_channels(encoder_norm);
   token_embedding = in.embedding("decoder.token_embedding.weight");
   text_positions = in.read("decoder.positional_embedding");
   for (int i = 0; i < hparams.n_text_layer; ++i) {
     const std::string block = "decoder.blocks." + std::to_string(i);
-    decoder.push_back(
-        {in.self_attention(block, precision), in.cross_attention(block), in.mlp(block, precision)});
+    decoder.push_back({in.self_attention(block, precision),
+                       in.cross_attention(block, rows, encoder_divided), in.mlp(block, precision)});
   }
   decoder_norm = in.norm("decoder.ln");
 }

@@ -55,6 +55,7 @@ class CpuWeights {
   std::vector<float> audio_positions;  // [n_audio_ctx][n_state]
   std::vector<CpuEncoderBlock> encoder;
   CpuNorm encoder_norm;
+  std::vector<float> encoder_divided;  // what its output's channels are divided by; none: by 1
 
   kernels::PackedMatrix token_embedding;  // outputs: tokens
   std::vector<float> text_positions;      // [n_text_ctx][n_state]
