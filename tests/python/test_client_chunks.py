@@ -53,7 +53,7 @@ def hear(model: Path, samples: Pcm, finder: Finder, **params: Any) -> Any:
 
 def test_scenes_far_apart_are_heard_at_once(tiny_en: Path, jfk: Pcm) -> None:
     silence = np.zeros(90 * RATE, np.float32)
-    finder = Finder([(0.0, 12.0), (100.0, 112.0)])  # without a pause words depend on rounding
+    finder = Finder([(0.3, 10.6), (101.3, 111.6)])
     shares: list[float] = []
     record = hear(
         tiny_en,
@@ -61,11 +61,12 @@ def test_scenes_far_apart_are_heard_at_once(tiny_en: Path, jfk: Pcm) -> None:
         finder,
         on_progress=shares.append,
         condition_on_previous_text=True,
+        compression_ratio_threshold=10.0,  # what is said twice looks like a loop
     )
     agree(record)
     assert word_errors(f"{demo.SPOKEN} {demo.SPOKEN}", record.text) == 0
     half = len(record.words) // 2
-    assert record.words[half - 1].end <= 11.0 + 0.02  # a step beyond the end of the recording
+    assert record.words[half - 1].end <= 11.0
     assert record.words[half].start >= 100.9
     # The same speech at another place of the same chunk.
     for first, second in zip(record.words[:half], record.words[half:], strict=True):
