@@ -25,7 +25,7 @@ struct TranscribeOptions {
   double temperature = 0.0;
 
   // Step of the fallback ladder up to 1.0, tried while a window fails its thresholds; 0 = each
-  // window is decoded once, by fallback_beam_size neither. [OpenAI]
+  // window is decoded once only, without a search by fallback_beam_size too. [OpenAI]
   double temperature_increment = 0.2;
 
   // Candidates drawn at temperatures above 0, of which the likeliest is kept. [OpenAI]

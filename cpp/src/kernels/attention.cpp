@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernels/panel_column.h"
+#include "kernels/panel_rows.h"
 
 namespace earwitness::kernels {
 namespace {
@@ -150,17 +151,10 @@ void IntegerKeyValues::store_values(int head, int count, const float* value,
   for (int d = 0; d < head_size_; d += kPanel) {
     const int columns = std::min(kPanel, head_size_ - d);
     std::int8_t* panel = values + size(d) * size(capacity_);
-    for (int i = 0; i < count; i += group) {
-      const int rows = std::min(group, count - i);
-      const float* from = value + i * stride + d;
-      if (columns == kPanel) {
-        isa.pack_group(from, stride, rows, factors + d, panel + i * kPanel);
-        continue;
-      }
-      float rest[4 * kPanel] = {};
-      for (int r = 0; r < rows; ++r) std::copy_n(from + r * stride, columns, rest + r * kPanel);
-      isa.pack_group(rest, kPanel, rows, factors + d, panel + i * kPanel);
-    }
+    pack_rows(value + d, stride, count, columns, group,
+              [&](const float* x, std::ptrdiff_t step, int rows, int first) {
+                isa.pack_group(x, step, rows, factors + d, panel + first * kPanel);
+              });
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/attention.h"
+#include "kernels/panel_rows.h"
 
 namespace earwitness::kernels {
 namespace {
@@ -42,17 +43,10 @@ void Bf16KeyValues::store(int head, int count, const float* key, const float* va
   for (int d = 0; d < head_size_; d += kPanel) {
     const int columns = std::min(kPanel, head_size_ - d);
     std::uint16_t* panel = values + size(d) * size(capacity_);
-    for (int i = 0; i < count; i += 2) {
-      const int rows = std::min(2, count - i);
-      const float* from = value + i * stride + d;
-      if (columns == kPanel) {
-        isa.pack_pair(from, stride, rows, panel + i * kPanel);
-        continue;
-      }
-      float rest[2 * kPanel] = {};
-      for (int r = 0; r < rows; ++r) std::copy_n(from + r * stride, columns, rest + r * kPanel);
-      isa.pack_pair(rest, kPanel, rows, panel + i * kPanel);
-    }
+    pack_rows(value + d, stride, count, columns, 2,
+              [&](const float* x, std::ptrdiff_t step, int rows, int first) {
+                isa.pack_pair(x, step, rows, panel + first * kPanel);
+              });
     // What an earlier, longer window left there might not be finite.
     std::fill(panel + (count + 1) / 2 * 2 * kPanel, panel + bf16_inputs(count) * kPanel, 0);
   }

@@ -271,13 +271,12 @@ std::vector<DecodedWindow> WindowDecoder::decode_once(const Attempt& attempt,
           ? greedy(Starts(static_cast<std::size_t>(n), starts.front()), temperature, seed, watch)
           : beam_search(starts.front(), n, attempt.with_greedy, watch);
   // A loop is likely, and no text.
-  const auto score = [&](const Hypothesis& h) {
-    return std::pair(!repeats(h.tokens) && !is_wild(h.mean()), h.rank());
-  };
-  keep(decoded.front(), *std::max_element(hypotheses.begin(), hypotheses.end(),
-                                          [&](const Hypothesis& a, const Hypothesis& b) {
-                                            return score(a) < score(b);
-                                          }));
+  std::vector<std::pair<bool, float>> scores;
+  for (const Hypothesis& h : hypotheses) {
+    scores.emplace_back(!repeats(h.tokens) && !is_wild(h.mean()), h.rank());
+  }
+  const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
+  keep(decoded.front(), hypotheses[static_cast<std::size_t>(best)]);
   return decoded;
 }
 
@@ -297,19 +296,18 @@ bool WindowDecoder::is_wild(float avg_logprob) const {
   return options_.logprob_threshold && avg_logprob < kWild * *options_.logprob_threshold;
 }
 
-bool WindowDecoder::is_unlikely(const DecodedWindow& window) const {
-  const bool unlikely =
-      options_.logprob_threshold && window.avg_logprob < *options_.logprob_threshold;
+bool WindowDecoder::is_below(std::optional<double> threshold, const DecodedWindow& window) const {
   const bool silent =
       options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold;
-  return unlikely && !silent;
+  return threshold && window.avg_logprob < *threshold && !silent;
+}
+
+bool WindowDecoder::is_unlikely(const DecodedWindow& window) const {
+  return is_below(options_.logprob_threshold, window);
 }
 
 bool WindowDecoder::is_to_be_searched(const DecodedWindow& window) const {
-  const bool silent =
-      options_.no_speech_threshold && window.no_speech_prob > *options_.no_speech_threshold;
-  return options_.search_threshold && window.avg_logprob < *options_.search_threshold &&
-         window.tokens.size() >= kEnoughTokens && !silent;
+  return is_below(options_.search_threshold, window) && window.tokens.size() >= kEnoughTokens;
 }
 
 std::vector<DecodedWindow> WindowDecoder::decode(std::span<const WindowToDecode> windows,

@@ -70,6 +70,8 @@ class WindowDecoder {
                                       Watch& watch);
   bool repeats(std::span<const TokenId> tokens) const;
   bool is_wild(float avg_logprob) const;
+  // Whether it is less likely than the threshold, where there is one, and not silent.
+  bool is_below(std::optional<double> threshold, const DecodedWindow& window) const;
   bool is_unlikely(const DecodedWindow& window) const;
   bool is_to_be_searched(const DecodedWindow& window) const;
 
