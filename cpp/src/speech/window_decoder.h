@@ -1,6 +1,7 @@
 // Encoded windows → their tokens.
 #pragma once
 
+#include <optional>
 #include <random>
 #include <span>
 #include <vector>
