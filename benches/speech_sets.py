@@ -150,12 +150,12 @@ def long_files(clips: Sequence[Clip]) -> list[Clip]:
     return files
 
 
-def nudged(clips: Iterable[Clip]) -> list[Clip]:
-    """Each eight times, a little louder or softer and later: what is said stays, and what differs
+def nudged(clips: Iterable[Clip], times: int = 8) -> list[Clip]:
+    """Each so many times, a little louder or softer and later: what is said stays, and what differs
     between two recognisers by chance falls another way each time."""
     result = []
     for clip in clips:
-        for i in range(8):
+        for i in range(times):
             random = chance("nudged", clip.name, i)
             lead = np.zeros(random.integers(RATE // 2), np.float32)
             gain = np.float32(10 ** (random.uniform(-6, 0) / 20))

@@ -1,7 +1,7 @@
 """Word errors on speech with exact transcripts: earwitness beside faster-whisper.
 
     python benches/word_errors.py FOLDER [--model tiny.en] [--sets NAME ...] [--rows NAME ...]
-        [--faster-whisper PYTHON --ct2-model DIR] [--keep FOLDER] [--differences]
+        [--times N] [--faster-whisper PYTHON --ct2-model DIR] [--keep FOLDER] [--differences]
 
 FOLDER and the sets made from it are described in benches/speech_sets.py. Both engines hear the same
 samples with the language given, without the text before as a prompt, and two threads; every engine
@@ -17,9 +17,10 @@ The rows, each a pair of engines or settings:
     full    greedy, full windows            | greedy, int8
     float   greedy, weights not rounded     | greedy, float32
     peer    faster-whisper greedy, float32  | greedy, int8: what rounding alone does to it
-`--keep` holds transcripts from one run to the next: what is there is not heard again.
-`--differences` prints the clips whose errors differ most. A peer whose interpreter is not named, or
-that fails, is skipped and said to be.
+`--times` has each clip heard so often, each time a little louder or softer and later: what one set
+says by chance, several such do not. `--keep` holds transcripts from one run to the next: what is
+there is not heard again. `--differences` prints the clips whose errors differ most. A peer whose
+interpreter is not named, or that fails, is skipped and said to be.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from typing import NamedTuple
 
 import numpy as np
 from edit_path import edit_path
-from speech_sets import Clip, speech_sets
+from speech_sets import Clip, nudged, speech_sets
 
 # Each takes the file of a job and prints a JSON string for each clip: its text.
 PREAMBLE = """
@@ -230,6 +231,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--sets", nargs="*", metavar="NAME")
     parser.add_argument("--rows", nargs="*", choices=ROWS, default=["greedy", "beam", "vad"])
+    parser.add_argument("--times", type=int, default=1, metavar="N")
     parser.add_argument("--faster-whisper", metavar="PYTHON")
     parser.add_argument("--ct2-model", metavar="DIR", help="the same model, for faster-whisper")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
@@ -256,6 +258,9 @@ def main() -> None:
         pooled: dict[tuple[str, bool], Scores] = defaultdict(Scores)
         for name in args.sets or sets:
             clips = sets[name]()
+            if args.times > 1:
+                clips = nudged(clips, args.times)
+                name = f"{name} x {args.times}"
             references = [words_of(clip.text) for clip in clips]
             counted: dict[Hearer, list[Errors]] = {}
             texts: dict[Hearer, list[str]] = {}
