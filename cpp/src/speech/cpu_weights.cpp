@@ -70,7 +70,7 @@ class TensorReader {
     const auto channels = static_cast<std::size_t>(shape[1]);
     PackedMatrix packed(static_cast<int>(shape[2]), static_cast<int>(taps * channels), precision);
     read_rows(file_.tensors.at(name + ".weight"), taps * channels,
-              [&](std::size_t output, float* source) {
+              [&](std::size_t output, const float* source) {
                 std::vector<float> weights(taps * channels);
                 for (std::size_t c = 0; c < channels; ++c) {
                   for (std::size_t t = 0; t < taps; ++t) {
