@@ -102,7 +102,7 @@ inline void store_pairs(V x, V y, std::int8_t* p) {
 #include "kernels/bf16_impl.h"
 constexpr Kernels kTable = with_tiles(table(EARWITNESS_NAME), &kBf16Table);
 #elif defined(__AVX512VNNI__)
-#include "kernels/bytes_impl.h"
+#include "kernels/vnni_bytes_impl.h"
 constexpr Kernels kTable = with_bytes(table(EARWITNESS_NAME));
 #else
 constexpr Kernels kTable = table(EARWITNESS_NAME);

@@ -1,52 +1,5 @@
-// Products of bytes by VNNI, four of a column at a time (Layout::kBytes). Included by
-// avx512_impl.h.
-
-// VNNI takes the left bytes to be unsigned: each is a number plus the row's zero, and as often as
-// that the weights add up to too much.
-struct Bytes {
-  static constexpr int kGroup = group_of(Layout::kBytes);
-  static constexpr int kRows = 6;
-  static constexpr int kPanels = 4;
-  static W load(const std::int8_t* p) { return {_mm512_loadu_si512(p)}; }
-  static S add(S sums, W a, W b) {
-#if defined(__GNUC__) && !defined(__clang__)
-    // See S::add().
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums.v) : "v"(a.v), "v"(b.v));
-    return sums;
-#else
-    return {_mm512_dpbusd_epi32(sums.v, a.v, b.v)};
-#endif
-  }
-  static S finish(S sums, const IntegerTask& t, int row, int column) {
-    const __m512i zero = _mm512_set1_epi32(t.a_zeros[row]);
-    return {
-        _mm512_sub_epi32(sums.v, _mm512_mullo_epi32(zero, _mm512_loadu_si512(t.b_sums + column)))};
-  }
-};
-
-// Numbers plus their zero, one after another.
-struct UnsignedBytes {
-  std::uint8_t* data;
-  float zero;
-
-  void put(const V (&x)[kTogether], int i) const {
-    // Lanes of 128 bits are packed each by itself: in the end number l of vector v is number v of
-    // lane l.
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i a = _mm512_packs_epi32(whole(x[0]), whole(x[1]));
-    const __m512i b = _mm512_packs_epi32(whole(x[2]), whole(x[3]));
-    _mm512_storeu_si512(data + i, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b)));
-  }
-  void put(V x, int i) const {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(data + i), _mm512_cvtepi32_epi8(whole(x)));
-  }
-  void put(std::int16_t x, int i) const {
-    data[i] = static_cast<std::uint8_t>(x + static_cast<int>(zero));
-  }
-
- private:
-  __m512i whole(V x) const { return _mm512_cvtps_epi32((x + V::broadcast(&zero)).v); }
-};
+// Rows and products in Layout::kBytes, where the including file has defined Bytes, a form of
+// products (whole_numbers_impl.h), and UnsignedBytes, which writes numbers plus their zero.
 
 float quantize_unsigned(const float* x, int n, const IntegerRow& out, std::int32_t* zero) {
   return to_bytes(x, n, out.padded, [&](float middle) {

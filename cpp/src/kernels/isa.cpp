@@ -15,6 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace earwitness::kernels {
@@ -78,6 +81,19 @@ bool cpu_has(const char* isa) {
   return vnni && tiles_allowed();
 }
 
+#elif defined(__aarch64__)
+
+bool cpu_has(const char* isa) {
+  if (std::strcmp(isa, "neondot") != 0) return false;
+#if defined(__APPLE__)
+  return true;  // every Apple processor that runs macOS
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return false;
+#endif
+}
+
 #else
 
 bool cpu_has(const char*) { return false; }
@@ -92,11 +108,11 @@ const Kernels& choose() {
     if (found == nullptr) {
       throw InvalidOption(std::string("EARWITNESS_ISA is \"") + wanted +
                           "\", which this machine or build does not have; unset it, or set it to "
-                          "scalar, avx2, avx512, avx512vnni, amx or neon");
+                          "scalar, avx2, avx512, avx512vnni, amx, neon or neondot");
     }
     return *found;
   }
-  for (const char* name : {"amx", "avx512vnni", "avx512", "avx2", "neon"}) {
+  for (const char* name : {"amx", "avx512vnni", "avx512", "avx2", "neondot", "neon"}) {
     const Kernels* found = find_kernels(name);
     if (found != nullptr) return *found;
   }
@@ -108,6 +124,7 @@ const Kernels& choose() {
 const Kernels* find_kernels(const char* name) {
   if (std::strcmp(name, "scalar") == 0) return kScalarKernels;
   if (std::strcmp(name, "neon") == 0) return kNeonKernels;  // part of every AArch64
+  if (std::strcmp(name, "neondot") == 0) return cpu_has(name) ? kNeonDotKernels : nullptr;
   if (std::strcmp(name, "avx2") == 0) return cpu_has(name) ? kAvx2Kernels : nullptr;
   if (std::strcmp(name, "avx512") == 0) return cpu_has(name) ? kAvx512Kernels : nullptr;
   if (std::strcmp(name, "amx") == 0) return cpu_has(name) ? kAmxKernels : nullptr;

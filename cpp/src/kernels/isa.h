@@ -210,8 +210,9 @@ struct Kernels {
 };
 
 // The best set that this machine runs, or the lesser one that the environment variable
-// EARWITNESS_ISA names (scalar, avx2, avx512, avx512vnni, amx or neon). Throws InvalidOption if the
-// variable names a set that does not exist or that this machine or build lacks.
+// EARWITNESS_ISA names (scalar, avx2, avx512, avx512vnni, amx, neon or neondot). Throws
+// InvalidOption if the variable names a set that does not exist or that this machine or build
+// lacks.
 const Kernels& active_kernels();
 
 // The set of that name, or null if this machine or build lacks it.
@@ -224,5 +225,6 @@ extern const Kernels* const kAvx512Kernels;
 extern const Kernels* const kAvx512VnniKernels;
 extern const Kernels* const kAmxKernels;
 extern const Kernels* const kNeonKernels;
+extern const Kernels* const kNeonDotKernels;
 
 }  // namespace earwitness::kernels

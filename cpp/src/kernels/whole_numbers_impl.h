@@ -12,7 +12,10 @@ struct Pairs {
   static constexpr int kGroup = group_of(Layout::kPairs);
   static constexpr int kRows = kIntegerRows;
   static constexpr int kPanels = kIntegerPanels;
+  using Sum = S;
+
   static W load(const std::int8_t* p) { return W::load(p); }
+  static W broadcast(const std::int16_t* p) { return W::broadcast(p); }
   static S add(S sums, W a, W b) { return S::add(sums, a, b); }
   static S finish(S sums, const IntegerTask& /*t*/, int /*row*/, int /*column*/) { return sums; }
 };
@@ -22,12 +25,12 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
   constexpr int kColumns = Panels * kVectors;
   const std::int8_t* b = t.b;
   const std::int16_t* a[Rows];
-  S acc[Rows][kColumns];
+  typename Form::Sum acc[Rows][kColumns];
   EARWITNESS_UNROLL
   for (int r = 0; r < Rows; ++r) {
     a[r] = t.a + (first + r) * t.a_stride;
     EARWITNESS_UNROLL
-    for (int j = 0; j < kColumns; ++j) acc[r][j] = S::zero();
+    for (int j = 0; j < kColumns; ++j) acc[r][j] = Form::Sum::zero();
   }
   // Few rows pass over the weights only once.
   const std::ptrdiff_t ahead = t.rows <= Form::kRows ? Panels * t.b_stride : 0;
@@ -45,7 +48,7 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
     b += Form::kGroup * kPanel;
     EARWITNESS_UNROLL
     for (int r = 0; r < Rows; ++r) {
-      const W x = W::broadcast(a[r] + 2 * k);
+      const W x = Form::broadcast(a[r] + 2 * k);
       EARWITNESS_UNROLL
       for (int j = 0; j < kColumns; ++j) acc[r][j] = Form::add(acc[r][j], x, column[j]);
     }
@@ -255,7 +258,8 @@ float to_bytes(const float* x, int n, int padded, const ToNumbers& numbers) {
   const Extent extent = extent_of(x, n);
   const float span = extent.high - extent.low;
   const float inverse = extent.inverse(span, kSpan);
-  const V lowest = V::broadcast(&extent.low) * V::broadcast(&inverse);
+  const float low = inverse > 0.0F ? extent.low : 0.0F;
+  const V lowest = V::broadcast(&low) * V::broadcast(&inverse);
   float zero[kLanes];
   V::round(V::zero() - lowest).store(zero);
   round_row(x, n, inverse, kSpan - zero[0], padded, numbers(zero[0]));
