@@ -22,7 +22,8 @@ inline std::vector<float> noise(std::size_t n, unsigned seed) {
 // All sets of inner loops that this machine runs.
 inline std::vector<const Kernels*> available() {
   std::vector<const Kernels*> out;
-  for (const char* name : {"scalar", "avx2", "avx512", "avx512vnni", "amx", "neon", "neondot"}) {
+  for (const char* name :
+       {"scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "amx", "neon", "neondot"}) {
     if (const Kernels* found = find_kernels(name)) out.push_back(found);
   }
   return out;

@@ -67,11 +67,20 @@ bool tiles_allowed() {
 #endif
 }
 
+bool avx_vnni() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 4) != 0;
+}
+
 bool cpu_has(const char* isa) {
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
                     __builtin_cpu_supports("f16c") != 0;
   if (std::strcmp(isa, "avx2") == 0) return avx2;
+  if (std::strcmp(isa, "avxvnni") == 0) return avx2 && avx_vnni();
   const bool avx512 =
       avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
       __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
@@ -108,11 +117,11 @@ const Kernels& choose() {
     if (found == nullptr) {
       throw InvalidOption(std::string("EARWITNESS_ISA is \"") + wanted +
                           "\", which this machine or build does not have; unset it, or set it to "
-                          "scalar, avx2, avx512, avx512vnni, amx, neon or neondot");
+                          "scalar, avx2, avxvnni, avx512, avx512vnni, amx, neon or neondot");
     }
     return *found;
   }
-  for (const char* name : {"amx", "avx512vnni", "avx512", "avx2", "neondot", "neon"}) {
+  for (const char* name : {"amx", "avx512vnni", "avxvnni", "avx512", "avx2", "neondot", "neon"}) {
     const Kernels* found = find_kernels(name);
     if (found != nullptr) return *found;
   }
@@ -126,6 +135,7 @@ const Kernels* find_kernels(const char* name) {
   if (std::strcmp(name, "neon") == 0) return kNeonKernels;  // part of every AArch64
   if (std::strcmp(name, "neondot") == 0) return cpu_has(name) ? kNeonDotKernels : nullptr;
   if (std::strcmp(name, "avx2") == 0) return cpu_has(name) ? kAvx2Kernels : nullptr;
+  if (std::strcmp(name, "avxvnni") == 0) return cpu_has(name) ? kAvxVnniKernels : nullptr;
   if (std::strcmp(name, "avx512") == 0) return cpu_has(name) ? kAvx512Kernels : nullptr;
   if (std::strcmp(name, "amx") == 0) return cpu_has(name) ? kAmxKernels : nullptr;
   if (std::strcmp(name, "avx512vnni") == 0) return cpu_has(name) ? kAvx512VnniKernels : nullptr;

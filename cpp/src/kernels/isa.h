@@ -210,7 +210,7 @@ struct Kernels {
 };
 
 // The best set that this machine runs, or the lesser one that the environment variable
-// EARWITNESS_ISA names (scalar, avx2, avx512, avx512vnni, amx, neon or neondot). Throws
+// EARWITNESS_ISA names (scalar, avx2, avxvnni, avx512, avx512vnni, amx, neon or neondot). Throws
 // InvalidOption if the variable names a set that does not exist or that this machine or build
 // lacks.
 const Kernels& active_kernels();
@@ -221,6 +221,7 @@ const Kernels* find_kernels(const char* name);
 // Each is null where the translation unit was not compiled for the instruction set.
 extern const Kernels* const kScalarKernels;
 extern const Kernels* const kAvx2Kernels;
+extern const Kernels* const kAvxVnniKernels;
 extern const Kernels* const kAvx512Kernels;
 extern const Kernels* const kAvx512VnniKernels;
 extern const Kernels* const kAmxKernels;

@@ -1,0 +1,51 @@
+// Products of bytes by AVX-VNNI, four of a column at a time (Layout::kBytes). Included by
+// avx2_impl.h.
+
+// As with AVX-512: vnni_bytes_impl.h.
+struct Bytes {
+  static constexpr int kGroup = group_of(Layout::kBytes);
+  static constexpr int kRows = 6;
+  static constexpr int kPanels = 1;
+  using Sum = S;
+
+  static W load(const std::int8_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
+  static W broadcast(const std::int16_t* p) { return W::broadcast(p); }
+  static S add(S sums, W a, W b) { return {_mm256_dpbusd_avx_epi32(sums.v, a.v, b.v)}; }
+  static S finish(S sums, const IntegerTask& t, int row, int column) {
+    const __m256i zero = _mm256_set1_epi32(t.a_zeros[row]);
+    const __m256i b_sums = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.b_sums + column));
+    return {_mm256_sub_epi32(sums.v, _mm256_mullo_epi32(zero, b_sums))};
+  }
+};
+
+// Numbers plus their zero, one after another.
+struct UnsignedBytes {
+  std::uint8_t* data;
+  float zero;
+
+  void put(const V (&x)[kTogether], int i) const {
+    // Lanes of 128 bits are packed each by itself: in the end four numbers of vector v are 2 v and
+    // 2 v + 1 of the eight fours.
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i a = _mm256_packs_epi32(whole(x[0]), whole(x[1]));
+    const __m256i b = _mm256_packs_epi32(whole(x[2]), whole(x[3]));
+    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(data + i), bytes);
+  }
+  void put(V x, int i) const {
+    const __m256i n = whole(x);
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(data + i), _mm_packus_epi16(words, words));
+  }
+  void put(std::int16_t x, int i) const {
+    data[i] = static_cast<std::uint8_t>(x + static_cast<int>(zero));
+  }
+
+ private:
+  __m256i whole(V x) const { return _mm256_cvtps_epi32((x + V::broadcast(&zero)).v); }
+};
+
+#include "kernels/bytes_impl.h"
