@@ -71,9 +71,6 @@ struct S {
   __m256i v;
 
   static S zero() { return {_mm256_setzero_si256()}; }
-#if defined(__AVXVNNI__)
-  static S add(S s, W a, W b) { return {_mm256_dpwssd_avx_epi32(s.v, a.v, b.v)}; }
-#else
   static S add(S s, W a, W b) {
     const __m256i products = _mm256_madd_epi16(a.v, b.v);
 #if defined(__GNUC__) && !defined(__clang__)
@@ -84,7 +81,6 @@ struct S {
     return {_mm256_add_epi32(s.v, products)};
 #endif
   }
-#endif
   V to_float() const { return {_mm256_cvtepi32_ps(v)}; }
 };
 
