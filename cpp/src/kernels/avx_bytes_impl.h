@@ -20,32 +20,20 @@ struct Bytes {
   }
 };
 
-// Numbers plus their zero, one after another.
-struct UnsignedBytes {
-  std::uint8_t* data;
-  float zero;
+inline void store_bytes(V x, std::uint8_t* p) {
+  const __m256i n = _mm256_cvtps_epi32(x.v);
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+}
 
-  void put(const V (&x)[kTogether], int i) const {
-    // Lanes of 128 bits are packed each by itself: in the end four numbers of vector v are 2 v and
-    // 2 v + 1 of the eight fours.
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const __m256i a = _mm256_packs_epi32(whole(x[0]), whole(x[1]));
-    const __m256i b = _mm256_packs_epi32(whole(x[2]), whole(x[3]));
-    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(data + i), bytes);
-  }
-  void put(V x, int i) const {
-    const __m256i n = whole(x);
-    const __m128i words =
-        _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(data + i), _mm_packus_epi16(words, words));
-  }
-  void put(std::int16_t x, int i) const {
-    data[i] = static_cast<std::uint8_t>(x + static_cast<int>(zero));
-  }
-
- private:
-  __m256i whole(V x) const { return _mm256_cvtps_epi32((x + V::broadcast(&zero)).v); }
-};
+inline void store_bytes(const V (&x)[kTogether], std::uint8_t* p) {
+  // Lanes of 128 bits are packed each by itself: in the end four numbers of vector v are 2 v and
+  // 2 v + 1 of the eight fours.
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i a = _mm256_packs_epi32(_mm256_cvtps_epi32(x[0].v), _mm256_cvtps_epi32(x[1].v));
+  const __m256i b = _mm256_packs_epi32(_mm256_cvtps_epi32(x[2].v), _mm256_cvtps_epi32(x[3].v));
+  const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
+}
 
 #include "kernels/bytes_impl.h"

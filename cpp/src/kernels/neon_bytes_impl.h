@@ -27,27 +27,17 @@ struct Bytes {
   }
 };
 
-// Numbers plus their zero, one after another.
-struct UnsignedBytes {
-  std::uint8_t* data;
-  float zero;
+inline uint16x4_t to_words(V x) { return vqmovn_u32(vcvtnq_u32_f32(x.v)); }
 
-  void put(const V (&x)[kTogether], int i) const {
-    vst1q_u8(data + i, vcombine_u8(vqmovn_u16(vcombine_u16(whole(x[0]), whole(x[1]))),
-                                   vqmovn_u16(vcombine_u16(whole(x[2]), whole(x[3])))));
-  }
-  void put(V x, int i) const {
-    const uint16x4_t numbers = whole(x);
-    const uint8x8_t bytes = vqmovn_u16(vcombine_u16(numbers, numbers));
-    const std::uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
-    __builtin_memcpy(data + i, &four, sizeof four);
-  }
-  void put(std::int16_t x, int i) const {
-    data[i] = static_cast<std::uint8_t>(x + static_cast<int>(zero));
-  }
+inline void store_bytes(V x, std::uint8_t* p) {
+  const uint8x8_t bytes = vqmovn_u16(vcombine_u16(to_words(x), to_words(x)));
+  const std::uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+  __builtin_memcpy(p, &four, sizeof four);
+}
 
- private:
-  uint16x4_t whole(V x) const { return vqmovn_u32(vcvtnq_u32_f32((x + V::broadcast(&zero)).v)); }
-};
+inline void store_bytes(const V (&x)[kTogether], std::uint8_t* p) {
+  vst1q_u8(p, vcombine_u8(vqmovn_u16(vcombine_u16(to_words(x[0]), to_words(x[1]))),
+                          vqmovn_u16(vcombine_u16(to_words(x[2]), to_words(x[3])))));
+}
 
 #include "kernels/bytes_impl.h"

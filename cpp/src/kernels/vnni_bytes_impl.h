@@ -27,28 +27,17 @@ struct Bytes {
   }
 };
 
-// Numbers plus their zero, one after another.
-struct UnsignedBytes {
-  std::uint8_t* data;
-  float zero;
+inline void store_bytes(V x, std::uint8_t* p) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x.v)));
+}
 
-  void put(const V (&x)[kTogether], int i) const {
-    // Lanes of 128 bits are packed each by itself: in the end number l of vector v is number v of
-    // lane l.
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i a = _mm512_packs_epi32(whole(x[0]), whole(x[1]));
-    const __m512i b = _mm512_packs_epi32(whole(x[2]), whole(x[3]));
-    _mm512_storeu_si512(data + i, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b)));
-  }
-  void put(V x, int i) const {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(data + i), _mm512_cvtepi32_epi8(whole(x)));
-  }
-  void put(std::int16_t x, int i) const {
-    data[i] = static_cast<std::uint8_t>(x + static_cast<int>(zero));
-  }
-
- private:
-  __m512i whole(V x) const { return _mm512_cvtps_epi32((x + V::broadcast(&zero)).v); }
-};
+inline void store_bytes(const V (&x)[kTogether], std::uint8_t* p) {
+  // Lanes of 128 bits are packed each by itself: in the end number l of vector v is number v of
+  // lane l.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i a = _mm512_packs_epi32(_mm512_cvtps_epi32(x[0].v), _mm512_cvtps_epi32(x[1].v));
+  const __m512i b = _mm512_packs_epi32(_mm512_cvtps_epi32(x[2].v), _mm512_cvtps_epi32(x[3].v));
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b)));
+}
 
 #include "kernels/bytes_impl.h"
