@@ -30,10 +30,19 @@ struct alignas(64) TileSums {
   __m512i row(int r) const { return _mm512_load_si512(v[r]); }
 };
 
-// Rows row ... row + 15 of one panel, from the sums of their low and of their high bytes.
-template <bool Whole, bool Residual>
-void finish_rows(const IntegerTask& t, int row, int panel, const TileSums& low,
-                 const TileSums& high) {
+// The sums of 16 rows of one panel, from those of their low and of their high bytes.
+struct PlaneSums {
+  TileSums low;
+  TileSums high;
+
+  __m512i row(int r) const {
+    return _mm512_add_epi32(low.row(r), _mm512_slli_epi32(high.row(r), 8));
+  }
+};
+
+// Rows row ... row + 15 of one panel.
+template <bool Whole, bool Residual, typename Sums>
+void finish_rows(const IntegerTask& t, int row, int panel, const Sums& sums) {
   const int column = panel * kPanel;
   const int columns = t.columns - column < kPanel ? t.columns - column : kPanel;
   const auto mask = static_cast<__mmask16>(Whole ? 0xFFFFU : (1U << columns) - 1U);
@@ -48,10 +57,9 @@ void finish_rows(const IntegerTask& t, int row, int panel, const TileSums& low,
   const bool accumulate = t.accumulate;
   for (int r = 0; r < rows; ++r) {
     float* out = c[r] + offset;
-    const __m512i sum = _mm512_add_epi32(low.row(r), _mm512_slli_epi32(high.row(r), 8));
     const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(a_scales[r]), b_scale);
     const __m512 start = Whole || !accumulate ? bias : _mm512_maskz_loadu_ps(mask, out);
-    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, start);
+    __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums.row(r)), scale, start);
     if constexpr (Residual) {
       y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, residual[r] + offset));
     }
@@ -63,16 +71,16 @@ void finish_rows(const IntegerTask& t, int row, int panel, const TileSums& low,
   }
 }
 
-void finish_tile(const IntegerTask& t, int row, int panel, const TileSums& low,
-                 const TileSums& high) {
+template <typename Sums>
+void finish_tile(const IntegerTask& t, int row, int panel, const Sums& sums) {
   const bool whole =
       t.columns - panel * kPanel >= kPanel && !t.accumulate && t.negative_slope == 1.0F;
   if (t.residual != nullptr) {
-    whole ? finish_rows<true, true>(t, row, panel, low, high)
-          : finish_rows<false, true>(t, row, panel, low, high);
+    whole ? finish_rows<true, true>(t, row, panel, sums)
+          : finish_rows<false, true>(t, row, panel, sums);
   } else {
-    whole ? finish_rows<true, false>(t, row, panel, low, high)
-          : finish_rows<false, false>(t, row, panel, low, high);
+    whole ? finish_rows<true, false>(t, row, panel, sums)
+          : finish_rows<false, false>(t, row, panel, sums);
   }
 }
 
@@ -96,7 +104,7 @@ void fetch_next(const std::int8_t* b, std::ptrdiff_t b_stride) {
 
 // 16 rows of one or two panels: sums of low bytes in tiles 0 and 2, of high in 1 and 3.
 template <int Panels>
-void byte_tiles(const IntegerTask& t, int row, int panel) {
+void plane_tiles(const IntegerTask& t, int row, int panel) {
   const char* low = low_plane(t, row);
   const char* high = low + t.a_stride;
   const std::ptrdiff_t stride = 2 * t.a_stride;
@@ -121,26 +129,26 @@ void byte_tiles(const IntegerTask& t, int row, int panel) {
       _tile_dpbssd(3, 5, 7);
     }
   }
-  TileSums sums[2 * Panels];
-  _tile_stored(0, sums[0].v, 64);
-  _tile_stored(1, sums[1].v, 64);
+  PlaneSums sums[Panels];
+  _tile_stored(0, sums[0].low.v, 64);
+  _tile_stored(1, sums[0].high.v, 64);
   if constexpr (Panels > 1) {
-    _tile_stored(2, sums[2].v, 64);
-    _tile_stored(3, sums[3].v, 64);
+    _tile_stored(2, sums[1].low.v, 64);
+    _tile_stored(3, sums[1].high.v, 64);
   }
-  finish_tile(t, row, panel, sums[0], sums[1]);
-  if constexpr (Panels > 1) finish_tile(t, row, panel + 1, sums[2], sums[3]);
+  finish_tile(t, row, panel, sums[0]);
+  if constexpr (Panels > 1) finish_tile(t, row, panel + 1, sums[1]);
 }
 
-void tile_panels(const IntegerTask& t) {
+void plane_panels(const IntegerTask& t) {
   const TileScope tiles;
   const int panels = t.panels();
   int panel = 0;
   for (; panel + 2 <= panels; panel += 2) {
-    for (int row = 0; row < t.rows; row += kTileRows) byte_tiles<2>(t, row, panel);
+    for (int row = 0; row < t.rows; row += kTileRows) plane_tiles<2>(t, row, panel);
   }
   if (panel == panels) return;
-  for (int row = 0; row < t.rows; row += kTileRows) byte_tiles<1>(t, row, panel);
+  for (int row = 0; row < t.rows; row += kTileRows) plane_tiles<1>(t, row, panel);
 }
 
 // One row, which reading the weights bounds: on vectors, a few panels at a time. VNNI takes the
@@ -233,10 +241,6 @@ float quantize_planes(const float* x, int n, float limit, const IntegerRow& out)
   return to_whole(x, n, limit, out.padded, Planes(out));
 }
 
-float quantize_byte_planes(const float* x, int n, const IntegerRow& out, std::int32_t* /*zero*/) {
-  return to_bytes(x, n, out.padded, [&](float /*zero*/) { return Planes(out); });
-}
-
 float exponential_planes(const float* x, int n, float limit, const IntegerRow& out) {
   return to_weights(x, n, limit, out.padded, Planes(out));
 }
@@ -253,15 +257,11 @@ void pack_quads(const float* x, std::ptrdiff_t stride, int rows, const float* fa
   _mm512_storeu_si512(out, quads);
 }
 
-constexpr Kernels with_tiles(Kernels kernels, const Bf16Kernels* bf16) {
-  kernels.bf16 = bf16;
+constexpr Kernels with_plane_tiles(Kernels kernels) {
   kernels.layout = Layout::kPlanes;
-  kernels.integer_panels = tile_panels;
+  kernels.integer_panels = plane_panels;
   kernels.integer_row = plane_row;
   kernels.quantize_row = quantize_planes;
-  kernels.byte_layout = Layout::kPlanes;
-  kernels.byte_panels = tile_panels;
-  kernels.quantize_bytes = quantize_byte_planes;
   kernels.exponential_row = exponential_planes;
   kernels.pack_group = pack_quads;
   return kernels;

@@ -100,9 +100,16 @@ inline void store_pairs(V x, V y, std::int8_t* p) {
 #if defined(__AMX_INT8__)
 #include "kernels/amx_impl.h"
 #include "kernels/bf16_impl.h"
-constexpr Kernels kTable = with_tiles(table(EARWITNESS_NAME), &kBf16Table);
-#elif defined(__AVX512VNNI__)
+#endif
+#if defined(__AVX512VNNI__)
 #include "kernels/vnni_bytes_impl.h"
+#endif
+
+#if defined(__AMX_INT8__)
+#include "kernels/amx_bytes_impl.h"
+constexpr Kernels kTable =
+    with_byte_tiles(with_bf16_tiles(with_plane_tiles(table(EARWITNESS_NAME))));
+#elif defined(__AVX512VNNI__)
 constexpr Kernels kTable = with_bytes(table(EARWITNESS_NAME));
 #else
 constexpr Kernels kTable = table(EARWITNESS_NAME);

@@ -135,3 +135,8 @@ constexpr Bf16Kernels kBf16Table = {.panels = bf16_panels,
                                     .round_row = bf16_round_row,
                                     .exponential_row = bf16_exponential_row,
                                     .pack_pair = bf16_pack_pair};
+
+constexpr Kernels with_bf16_tiles(Kernels kernels) {
+  kernels.bf16 = &kBf16Table;
+  return kernels;
+}

@@ -69,7 +69,7 @@ constexpr int group_of(Layout layout) { return layout == Layout::kPairs ? 2 : 4;
 
 // What the number of inputs is filled up to, with zeros.
 constexpr int padded_inputs(Layout layout, int inputs) {
-  const int whole = layout == Layout::kPlanes ? 64 : group_of(layout);
+  const int whole = layout == Layout::kPairs ? group_of(layout) : 64;
   return (inputs + whole - 1) / whole * whole;
 }
 
