@@ -80,7 +80,30 @@ EARWITNESS_CHAINS(integers_vnni, "avx512f,avx512bw,avx512vnni", __m512i, _mm512_
                   _mm512_dpwssd_epi32(y, x, x))
 EARWITNESS_CHAINS(bytes_vnni, "avx512f,avx512bw,avx512vnni", __m512i, _mm512_setzero_si512(),
                   _mm512_dpbusd_epi32(y, x, x))
+EARWITNESS_CHAINS(bytes_avxvnni, "avx2,avxvnni", __m256i, _mm256_setzero_si256(),
+                  _mm256_dpbusd_avx_epi32(y, x, x))
 #undef EARWITNESS_CHAINS
+
+constexpr int kTileProducts = 4;
+
+// Four products of tiles at a time, each of 16 x 64 by 64 x 16 bytes.
+__attribute__((target("amx-tile,amx-int8"))) void tiles_amx() {
+  struct alignas(64) Configuration {
+    std::uint8_t palette = 1;
+    std::uint8_t unused[15] = {};
+    std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  };
+  const Configuration tiles;
+  __asm__ volatile("ldtilecfg %0" : : "m"(tiles));
+  for (int step = 0; step < kSteps; ++step) {
+    _tile_dpbusd(0, 4, 5);
+    _tile_dpbusd(1, 4, 5);
+    _tile_dpbusd(2, 4, 5);
+    _tile_dpbusd(3, 4, 5);
+  }
+  _tile_release();
+}
 
 Peak measure_peak(const std::string& isa) {
   constexpr double kOps = double{kChains} * kSteps;
@@ -94,10 +117,15 @@ Peak measure_peak(const std::string& isa) {
     return {kOps * 16 / seconds_of(floats_avx512), kOps * 32 / seconds_of(integers_vnni),
             kOps * 64 / seconds_of(bytes_vnni)};
   }
+  if (isa == "avxvnni") {
+    return {kOps * 8 / seconds_of(floats_avx2), kOps * 16 / seconds_of(integers_avx2),
+            kOps * 32 / seconds_of(bytes_avxvnni)};
+  }
   if (isa == "amx") {
-    // A tile of 16 x 16 sums over 64 bytes takes 16 cycles (Intel's optimisation manual), twice for
-    // the two bytes of a number: eight times what the vectors do.
-    return {kOps * 16 / seconds_of(floats_avx512), 8.0 * kOps * 32 / seconds_of(integers_vnni)};
+    constexpr double kTileOps = double{kTileProducts} * kSteps * 16 * 16 * 64;
+    const double bytes = kTileOps / seconds_of(tiles_amx);
+    // Two bytes of a number are two products.
+    return {kOps * 16 / seconds_of(floats_avx512), bytes / 2, bytes};
   }
   return {};
 }

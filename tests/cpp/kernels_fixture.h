@@ -19,16 +19,6 @@ inline std::vector<float> noise(std::size_t n, unsigned seed) {
   return out;
 }
 
-// All sets of inner loops that this machine runs.
-inline std::vector<const Kernels*> available() {
-  std::vector<const Kernels*> out;
-  for (const char* name :
-       {"scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "amx", "neon", "neondot"}) {
-    if (const Kernels* found = find_kernels(name)) out.push_back(found);
-  }
-  return out;
-}
-
 struct Shape {
   int rows;
   int outputs;

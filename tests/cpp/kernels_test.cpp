@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "earwitness/error.h"
+#include "kernels/available_kernels.h"
 #include "kernels/gemm.h"
 #include "kernels/half.h"
 #include "kernels_fixture.h"
@@ -105,7 +106,7 @@ TEST(every_instruction_set_computes_the_same_panels) {
   constexpr int kPanels = 3;
   const auto b = noise(std::size_t{kPanels} * kInputs * kPanel, 1);
   const auto x = noise(std::size_t{70} * kInputs, 2);
-  for (const Kernels* isa : available()) {
+  for (const Kernels* isa : available_kernels()) {
     for (int rows = 1; rows <= 70; rows += rows < 14 ? 1 : 14) {
       for (int columns = 1; columns <= kPanels * kPanel; ++columns) {
         std::vector<float> c(static_cast<std::size_t>(rows * columns) + 1, 0.5F);
@@ -159,7 +160,7 @@ TEST(lstm_cells_agree_with_the_definition) {
   for (float& g : gates) g *= 8.0F;
   for (std::size_t i = 0; i < 8; ++i) gates[i * 40] = i % 2 == 0 ? 1e4F : -1e4F;  // saturated
   const auto cells = noise(kRows * kSize, 2);
-  for (const Kernels* isa : available()) {
+  for (const Kernels* isa : available_kernels()) {
     std::vector<float> cell = cells;
     std::vector<float> hidden(kRows * 2 * kSize, -7.0F);
     isa->lstm({gates.data(), cell.data(), hidden.data(), 2 * kSize, kRows, kSize});
@@ -179,7 +180,7 @@ TEST(lstm_cells_agree_with_the_definition) {
 }
 
 TEST(elementwise_loops_handle_every_length) {
-  for (const Kernels* isa : available()) {
+  for (const Kernels* isa : available_kernels()) {
     for (std::size_t n = 0; n < 40; ++n) {
       const auto a = noise(n, 1);
       const auto b = noise(n, 2);

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/available_kernels.h"
 #include "kernels/gemm.h"
 #include "kernels_fixture.h"
 
@@ -123,7 +124,7 @@ TEST(all_sets_round_rows_alike) {
   constexpr int kInputs = 37;
   const auto x = noise(kInputs, 5);
   const std::vector<float> zeros(kInputs, 0.0F);
-  for (const Kernels* isa : available()) {
+  for (const Kernels* isa : available_kernels()) {
     const Packed packed(isa->layout, kInputs);
     std::vector<std::int16_t> words(kInputs);
     std::vector<std::int16_t> row(static_cast<std::size_t>(packed.stride()), 99);
@@ -164,7 +165,7 @@ TEST(all_sets_round_rows_to_bytes_alike) {
     x[70] = 0.0F;
     const auto [least, most] = std::minmax_element(x.begin(), x.end());
     const float span = std::max(*most, 0.0F) - std::min(*least, 0.0F);
-    for (const Kernels* isa : available()) {
+    for (const Kernels* isa : available_kernels()) {
       const Packed packed(isa->byte_layout, kInputs);
       std::vector<std::int16_t> row(static_cast<std::size_t>(packed.stride()), 99);
       std::int32_t zero = 0;
@@ -190,7 +191,7 @@ TEST(all_sets_round_rows_to_bytes_alike) {
 TEST(all_sets_pack_groups_alike) {
   const auto x = noise(4 * kPanel, 6);
   const std::vector<float> factors(kPanel, 127.0F);
-  for (const Kernels* isa : available()) {
+  for (const Kernels* isa : available_kernels()) {
     const int group = group_of(isa->layout);
     const Packed packed(isa->layout, group);
     for (int rows = 1; rows <= group; ++rows) {
@@ -319,7 +320,7 @@ void check_panels(const Exact& exact, void (*panels)(const IntegerTask&)) {
 }
 
 TEST(all_sets_agree_on_whole_numbers) {
-  for (const Kernels* isa : available()) {
+  for (const Kernels* isa : available_kernels()) {
     for (const int inputs : {18, 150}) {
       const Exact words(*isa, inputs, false);
       check_panels(words, isa->integer_panels);

@@ -1,10 +1,12 @@
 #include "kernels/isa.h"
 
 #include <cstdlib>
-#include <cstring>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "earwitness/error.h"
+#include "kernels/available_kernels.h"
 
 #if defined(_MSC_VER) && defined(_M_X64)
 #include <immintrin.h>
@@ -23,77 +25,105 @@
 namespace earwitness::kernels {
 namespace {
 
+// A set that the architecture may have.
+struct Set {
+  const Kernels* kernels;  // null where this build lacks it
+  bool (*runs)();          // on this machine
+
+  bool available() const { return kernels != nullptr && runs(); }
+};
+
 #if defined(_MSC_VER) && defined(_M_X64)
 
 // Intel SDM volume 2, CPUID leaf 7 and XGETBV: the bits below, and that the system saves the
 // registers.
-bool cpu_has(const char* isa) {
+bool has_avx2() {
   int r[4];
   __cpuid(r, 1);
-  const bool fma = (r[2] & (1 << 12)) != 0;
-  const bool osxsave = (r[2] & (1 << 27)) != 0;
-  const bool f16c = (r[2] & (1 << 29)) != 0;
-  if (!fma || !f16c || !osxsave) return false;
-  const auto saved = _xgetbv(0);
+  constexpr int kNeeded = 1 << 12 | 1 << 27 | 1 << 29;  // FMA, OSXSAVE, F16C
+  if ((r[2] & kNeeded) != kNeeded || (_xgetbv(0) & 0x6) != 0x6) return false;
   __cpuidex(r, 7, 0);
-  const bool avx2 = (saved & 0x6) == 0x6 && (r[1] & (1 << 5)) != 0;
-  if (std::strcmp(isa, "avx2") == 0) return avx2;
+  return (r[1] & (1 << 5)) != 0;
+}
+
+bool has_avx512() {
+  if (!has_avx2() || (_xgetbv(0) & 0xe6) != 0xe6) return false;
+  int r[4];
+  __cpuidex(r, 7, 0);
   constexpr unsigned kWide = 1U << 16 | 1U << 17 | 1U << 30 | 1U << 31;  // F, DQ, BW, VL
-  const bool avx512 =
-      avx2 && (saved & 0xe6) == 0xe6 && (static_cast<unsigned>(r[1]) & kWide) == kWide;
-  if (std::strcmp(isa, "avx512") == 0) return avx512;
-  return std::strcmp(isa, "avx512vnni") == 0 && avx512 && (r[2] & (1 << 11)) != 0;
+  return (static_cast<unsigned>(r[1]) & kWide) == kWide;
+}
+
+bool has_avx512vnni() {
+  if (!has_avx512()) return false;
+  int r[4];
+  __cpuidex(r, 7, 0);
+  return (r[2] & (1 << 11)) != 0;
+}
+
+// The best first.
+std::vector<Set> sets() {
+  return {
+      {kAvx512VnniKernels, has_avx512vnni}, {kAvx512Kernels, has_avx512}, {kAvx2Kernels, has_avx2}};
 }
 
 #elif defined(__x86_64__)
 
-// The tiles of AMX are for those processes that ask the system: Linux' documentation of XSTATE
-// features. Asked for once, when the kernels are chosen, as it cannot be taken back.
-bool tiles_allowed() {
-#if defined(__linux__)
-  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
-  constexpr int kTileData = 18;
+bool has_avx2() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+         __builtin_cpu_supports("f16c") != 0;
+}
+
+// Intel SDM volume 2, CPUID leaf 7, and 1 below it.
+struct Features {
   unsigned a = 0;
   unsigned b = 0;
   unsigned c = 0;
   unsigned d = 0;
-  // Leaf 7: AMX-BF16, AMX-TILE, AMX-INT8; below it, 1: AVX512-BF16.
-  constexpr unsigned kTiles = 1U << 22 | 1U << 24 | 1U << 25;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kTiles) != kTiles) return false;
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & 1U << 5) == 0) return false;
-  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+
+  explicit Features(unsigned below) { __get_cpuid_count(7, below, &a, &b, &c, &d); }
+};
+
+bool has_avxvnni() { return has_avx2() && (Features(1).a & 1U << 4) != 0; }
+
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") != 0 &&
+         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+         __builtin_cpu_supports("avx512vl") != 0;
+}
+
+bool has_avx512vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni") != 0; }
+
+// The tiles of AMX are for those processes that ask the system: Linux' documentation of XSTATE
+// features. It cannot be taken back, so not asked for where another set is named.
+bool has_amx() {
+#if defined(__linux__)
+  constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr int kTileData = 18;
+  constexpr unsigned kTiles = 1U << 22 | 1U << 24 | 1U << 25;  // AMX-BF16, AMX-TILE, AMX-INT8
+  constexpr unsigned kBf16 = 1U << 5;                          // AVX512-BF16
+  return has_avx512vnni() && (Features(0).d & kTiles) == kTiles && (Features(1).a & kBf16) != 0 &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
   return false;
 #endif
 }
 
-bool avx_vnni() {
-  unsigned a = 0;
-  unsigned b = 0;
-  unsigned c = 0;
-  unsigned d = 0;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 4) != 0;
-}
-
-bool cpu_has(const char* isa) {
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
-                    __builtin_cpu_supports("f16c") != 0;
-  if (std::strcmp(isa, "avx2") == 0) return avx2;
-  if (std::strcmp(isa, "avxvnni") == 0) return avx2 && avx_vnni();
-  const bool avx512 =
-      avx2 && __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-      __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
-  if (std::strcmp(isa, "avx512") == 0) return avx512;
-  const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni") != 0;
-  if (std::strcmp(isa, "avx512vnni") == 0) return vnni;
-  return vnni && tiles_allowed();
+// The best first.
+std::vector<Set> sets() {
+  return {{kAmxKernels, has_amx},
+          {kAvx512VnniKernels, has_avx512vnni},
+          {kAvxVnniKernels, has_avxvnni},
+          {kAvx512Kernels, has_avx512},
+          {kAvx2Kernels, has_avx2}};
 }
 
 #elif defined(__aarch64__)
 
-bool cpu_has(const char* isa) {
-  if (std::strcmp(isa, "neondot") != 0) return false;
+bool has_neon() { return true; }  // part of every AArch64
+
+bool has_neondot() {
 #if defined(__APPLE__)
   return true;  // every Apple processor that runs macOS
 #elif defined(__linux__)
@@ -103,9 +133,12 @@ bool cpu_has(const char* isa) {
 #endif
 }
 
+// The best first.
+std::vector<Set> sets() { return {{kNeonDotKernels, has_neondot}, {kNeonKernels, has_neon}}; }
+
 #else
 
-bool cpu_has(const char*) { return false; }
+std::vector<Set> sets() { return {}; }
 
 #endif
 
@@ -113,32 +146,41 @@ const Kernels& choose() {
   // Read once, before any thread of this library starts.
   const char* wanted = std::getenv("EARWITNESS_ISA");  // NOLINT(concurrency-mt-unsafe)
   if (wanted != nullptr && *wanted != '\0') {
-    const Kernels* found = find_kernels(wanted);
-    if (found == nullptr) {
-      throw InvalidOption(std::string("EARWITNESS_ISA is \"") + wanted +
-                          "\", which this machine or build does not have; unset it, or set it to "
-                          "scalar, avx2, avxvnni, avx512, avx512vnni, amx, neon or neondot");
+    if (const Kernels* found = find_kernels(wanted)) return *found;
+    std::string names;
+    for (const Kernels* kernels : available_kernels()) {
+      names += (names.empty() ? "" : ", ") + std::string(kernels->name);
     }
-    return *found;
+    throw InvalidOption(std::string("EARWITNESS_ISA is \"") + wanted +
+                        "\", which this machine or build does not have; unset it, or set it to one "
+                        "of those that it has: " +
+                        names);
   }
-  for (const char* name : {"amx", "avx512vnni", "avxvnni", "avx512", "avx2", "neondot", "neon"}) {
-    const Kernels* found = find_kernels(name);
-    if (found != nullptr) return *found;
+  for (const Set& set : sets()) {
+    if (set.available()) return *set.kernels;
   }
   return *kScalarKernels;
 }
 
 }  // namespace
 
+std::vector<const Kernels*> available_kernels() {
+  std::vector<const Kernels*> out;
+  for (const Set& set : sets()) {
+    if (set.available()) out.push_back(set.kernels);
+  }
+  out.push_back(kScalarKernels);
+  return out;
+}
+
 const Kernels* find_kernels(const char* name) {
-  if (std::strcmp(name, "scalar") == 0) return kScalarKernels;
-  if (std::strcmp(name, "neon") == 0) return kNeonKernels;  // part of every AArch64
-  if (std::strcmp(name, "neondot") == 0) return cpu_has(name) ? kNeonDotKernels : nullptr;
-  if (std::strcmp(name, "avx2") == 0) return cpu_has(name) ? kAvx2Kernels : nullptr;
-  if (std::strcmp(name, "avxvnni") == 0) return cpu_has(name) ? kAvxVnniKernels : nullptr;
-  if (std::strcmp(name, "avx512") == 0) return cpu_has(name) ? kAvx512Kernels : nullptr;
-  if (std::strcmp(name, "amx") == 0) return cpu_has(name) ? kAmxKernels : nullptr;
-  if (std::strcmp(name, "avx512vnni") == 0) return cpu_has(name) ? kAvx512VnniKernels : nullptr;
+  const std::string_view wanted(name);
+  if (wanted == kScalarKernels->name) return kScalarKernels;
+  for (const Set& set : sets()) {
+    if (set.kernels != nullptr && wanted == set.kernels->name) {
+      return set.available() ? set.kernels : nullptr;
+    }
+  }
   return nullptr;
 }
 

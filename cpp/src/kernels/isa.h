@@ -1,4 +1,7 @@
 // The inner loops, one set for each instruction set, chosen once at run time.
+//
+// Included by files that are compiled for an instruction set that the machine may lack, so without
+// headers whose inline functions the linker might take from them for all.
 #pragma once
 
 #include <cstddef>
@@ -215,7 +218,8 @@ struct Kernels {
 // lacks.
 const Kernels& active_kernels();
 
-// The set of that name, or null if this machine or build lacks it.
+// The set of that name, or null if this machine or build lacks it. For all of them see
+// available_kernels.h.
 const Kernels* find_kernels(const char* name);
 
 // Each is null where the translation unit was not compiled for the instruction set.
