@@ -1,8 +1,9 @@
 """How well and how cheaply speech is told from the rest.
 
-    python benches/spans.py FOLDER [--threads N]
+    python benches/spans.py FOLDER [--threads N] [--down DECIBELS]
 
-FOLDER holds 16 kHz mono NAME.wav beside NAME.rttm. Speech is where anybody speaks in the RTTM.
+FOLDER holds 16 kHz mono NAME.wav, heard so much softer, beside NAME.rttm. Speech is where anybody
+speaks in the RTTM.
 For the detector (Silero) with its defaults and with Silero's own, and for the turns of the
 diarizer, whose segmentation network hears speech too: speech missed and other sound taken for
 speech, in per cent of the speech, by frames of 10 ms without a collar; and CPU seconds for a second
@@ -35,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--down", type=float, default=0.0)
     args = parser.parse_args()
     finder, diarizer = SpeechFinder(), Diarizer()
     silero = {"threshold": 0.5, "padding": 0.03, "min_silence": 0.1, "min_speech": 0.25}
@@ -51,7 +53,7 @@ def main() -> None:
     totals = {name: np.zeros(3) for name in systems}  # missed, false, CPU seconds
     speech = seconds = 0.0
     for path in sorted(args.folder.glob("*.rttm")):
-        pcm = load_audio(path.with_suffix(".wav"))
+        pcm = load_audio(path.with_suffix(".wav")) * np.float32(10 ** (-args.down / 20))
         count = len(pcm) // 160
         wanted = frames([turn[:2] for turn in read_rttm(path)], count)
         speech += wanted.sum()

@@ -41,6 +41,23 @@ TEST(speech_is_found_and_the_pauses_in_it) {
   for (const Span& span : found) CHECK(span.end < 4.9 || span.start > 4.9);
 }
 
+TEST(quiet_speech_is_found_like_loud) {
+  const SpeechFinder finder(EARWITNESS_SILERO);
+  Pcm pcm = speech();
+  const Spans loud = finder.find(pcm.view());
+  for (const double decibels : {-20.0, -35.0}) {
+    const auto factor = static_cast<float>(std::pow(10.0, decibels / 20.0));
+    std::vector<float> quiet(pcm.data(), pcm.data() + pcm.size());
+    for (float& x : quiet) x = std::round(x * factor * 32768.0F) / 32768.0F;  // 16 bits
+    const Spans found = finder.find({quiet.data(), quiet.size()});
+    CHECK(found.size() == loud.size());
+    for (std::size_t i = 0; i < std::min(found.size(), loud.size()); ++i) {
+      CHECK_NEAR(found[i].start, loud[i].start, 0.1);
+      CHECK_NEAR(found[i].end, loud[i].end, 0.1);
+    }
+  }
+}
+
 TEST(silence_noise_and_tones_are_no_speech) {
   const SpeechFinder finder(EARWITNESS_SILERO);
   std::vector<float> sound(kSampleRate * 5);
@@ -50,6 +67,8 @@ TEST(silence_noise_and_tones_are_no_speech) {
     random = random * 1664525U + 1013904223U;
     x = (static_cast<float>(random >> 8) / 8388608.0F - 1.0F) * 0.1F;
   }
+  CHECK(finder.find({sound.data(), sound.size()}).empty());
+  for (float& x : sound) x *= 1e-3F;  // that of a converter
   CHECK(finder.find({sound.data(), sound.size()}).empty());
   for (std::size_t i = 0; i < sound.size(); ++i) {
     const double t = static_cast<double>(i) / kSampleRate;

@@ -58,12 +58,16 @@ class SpeechFinder {
   // is not finite, Cancelled, and whatever the functions of `control` throw.
   std::vector<float> probabilities(PcmView pcm, const Control& control = {}) const;
 
-  // Throws as probabilities() and SpeechRules::validate() do.
+  // The spans by the probabilities of the recording brought to the level at which the network
+  // misses least: speech that is quiet throughout is found like any. Throws as probabilities() and
+  // SpeechRules::validate() do.
   std::vector<Span> find(PcmView pcm, const SpeechRules& rules = {},
                          const Control& control = {}) const;
 
  private:
   friend class SpeechStream;
+
+  std::vector<float> probabilities(PcmView pcm, float gain, const Control& control) const;
 
   std::shared_ptr<const spans::Silero> network_;
 };

@@ -1,5 +1,8 @@
 // SpeechFinder and SpeechStream.
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
 
 #include "earwitness/audio.h"
 #include "earwitness/spans.h"
@@ -12,12 +15,42 @@ using spans::Silero;
 using spans::SileroScratch;
 using spans::SileroState;
 
+namespace {
+
+// Silero misses speech that is quiet, and little of what is as loud as this: root mean square of
+// the loudest second.
+constexpr float kLevel = 0.2F;
+constexpr std::size_t kLoudest = kSampleRate / kSpeechFrame;  // frames
+constexpr float kMostGain = 100.0F;  // 40 dB: what is quieter yet is the noise of a converter
+
+// What brings a recording to that level; what is louder stays.
+float gain_of(PcmView pcm) {
+  std::vector<float> powers(pcm.size / kSpeechFrame);
+  for (std::size_t i = 0; i < powers.size(); ++i) {
+    const float* frame = pcm.data + i * kSpeechFrame;
+    powers[i] = std::inner_product(frame, frame + kSpeechFrame, frame, 0.0F) / kSpeechFrame;
+  }
+  if (powers.empty()) return 1.0F;
+  const std::size_t loudest = std::min(kLoudest, powers.size()) - 1;
+  std::nth_element(powers.begin(), powers.begin() + static_cast<std::ptrdiff_t>(loudest),
+                   powers.end(), std::greater<>());
+  const float level = std::sqrt(powers[loudest]);
+  return level > 0.0F ? std::clamp(kLevel / level, 1.0F, kMostGain) : 1.0F;
+}
+
+}  // namespace
+
 SpeechFinder::SpeechFinder(const std::filesystem::path& path)
     : network_(std::make_shared<const Silero>(path)) {}
 
 SpeechFinder::~SpeechFinder() = default;
 
 std::vector<float> SpeechFinder::probabilities(PcmView pcm, const Control& control) const {
+  return probabilities(pcm, 1.0F, control);
+}
+
+std::vector<float> SpeechFinder::probabilities(PcmView pcm, float gain,
+                                               const Control& control) const {
   check_pcm(pcm);
   Watch watch(control);
   SileroState state;
@@ -28,7 +61,7 @@ std::vector<float> SpeechFinder::probabilities(PcmView pcm, const Control& contr
   for (std::size_t at = 0; at < whole; at += Silero::kBatch) {
     watch.check();
     const std::size_t count = std::min<std::size_t>(Silero::kBatch, whole - at);
-    network_->run(pcm.data + at * kSpeechFrame, static_cast<int>(count), state, scratch,
+    network_->run(pcm.data + at * kSpeechFrame, static_cast<int>(count), gain, state, scratch,
                   probabilities.data() + at);
     if (control.on_progress) {
       control.on_progress(static_cast<double>(at + count) / static_cast<double>(frames));
@@ -37,7 +70,7 @@ std::vector<float> SpeechFinder::probabilities(PcmView pcm, const Control& contr
   if (frames > whole) {
     std::vector<float> last(kSpeechFrame, 0.0F);
     std::copy(pcm.data + whole * kSpeechFrame, pcm.data + pcm.size, last.begin());
-    network_->run(last.data(), 1, state, scratch, probabilities.data() + whole);
+    network_->run(last.data(), 1, gain, state, scratch, probabilities.data() + whole);
     if (control.on_progress) control.on_progress(1.0);
   }
   return probabilities;
@@ -46,7 +79,8 @@ std::vector<float> SpeechFinder::probabilities(PcmView pcm, const Control& contr
 std::vector<Span> SpeechFinder::find(PcmView pcm, const SpeechRules& rules,
                                      const Control& control) const {
   rules.validate();
-  return speech_spans(probabilities(pcm, control), pcm.duration(), rules);
+  check_pcm(pcm);
+  return speech_spans(probabilities(pcm, gain_of(pcm), control), pcm.duration(), rules);
 }
 
 SpeechStream::SpeechStream(const SpeechFinder& finder)
@@ -62,8 +96,8 @@ std::vector<float> SpeechStream::push(PcmView samples) {
   SileroScratch scratch;
   for (std::size_t at = 0; at < probabilities.size(); at += Silero::kBatch) {
     const std::size_t count = std::min<std::size_t>(Silero::kBatch, probabilities.size() - at);
-    network_->run(waiting_.data() + at * kSpeechFrame, static_cast<int>(count), *state_, scratch,
-                  probabilities.data() + at);
+    network_->run(waiting_.data() + at * kSpeechFrame, static_cast<int>(count), 1.0F, *state_,
+                  scratch, probabilities.data() + at);
   }
   const auto used = static_cast<std::ptrdiff_t>(probabilities.size() * kSpeechFrame);
   waiting_.erase(waiting_.begin(), waiting_.begin() + used);

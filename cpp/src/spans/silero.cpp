@@ -199,8 +199,8 @@ Silero::Silero(const std::filesystem::path& path) {
   output_bias_ = file.tensor("_model.decoder.decoder.2.bias", {}).front();
 }
 
-void Silero::run(const float* samples, int count, SileroState& state, SileroScratch& scratch,
-                 float* probabilities) const {
+void Silero::run(const float* samples, int count, float gain, SileroState& state,
+                 SileroScratch& scratch, float* probabilities) const {
   float* input = kernels::grow(scratch.input, kBatch * kInput);
   for (int frame = 0; frame < count; ++frame) {
     const float* own = samples + frame * kSpeechFrame;
@@ -212,6 +212,7 @@ void Silero::run(const float* samples, int count, SileroState& state, SileroScra
     for (int i = 0; i < kMirrored; ++i) {
       to[kContext + kSpeechFrame + i] = own[kSpeechFrame - 2 - i];
     }
+    for (int i = 0; i < kInput; ++i) to[i] *= gain;
   }
   std::copy_n(samples + count * kSpeechFrame - kContext, kContext, state.context.begin());
   run_padded(input, count, state, scratch, probabilities);

@@ -37,8 +37,8 @@ class Silero {
   // Frames that it pays to compute together.
   static constexpr int kBatch = 32;
 
-  // The probabilities of `count` <= kBatch frames of kSpeechFrame samples each.
-  void run(const float* samples, int count, SileroState& state, SileroScratch& scratch,
+  // The probabilities of `count` <= kBatch frames of kSpeechFrame samples each, heard times `gain`.
+  void run(const float* samples, int count, float gain, SileroState& state, SileroScratch& scratch,
            float* probabilities) const;
 
   // As run(), with what the network hears of each frame given in full: [count][kInput].
