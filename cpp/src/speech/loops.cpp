@@ -1,13 +1,19 @@
 #include "speech/loops.h"
 
+#include <algorithm>
 #include <cctype>
 #include <map>
 #include <numeric>
+
+#include "speech/compression.h"
 
 namespace earwitness::speech {
 namespace {
 
 constexpr std::size_t kFewest = 3;  // what is said twice in a row is emphasis
+
+// A sentence that is said twice deflates to about half, and is no loop.
+constexpr double kSaidTwice = 2.0;
 
 struct Repeats {
   std::size_t first = 0;  // of the tokens to leave out
@@ -63,6 +69,33 @@ std::vector<std::size_t> without_loops(std::span<const std::string> tokens) {
     kept.erase(kept.begin() + first, kept.begin() + last);
   }
   return kept;
+}
+
+void cut_loops(WindowSegments& cut, std::span<const TokenId> tokens, const Vocabulary& vocabulary,
+               std::optional<double> compression_ratio_threshold) {
+  std::vector<std::string> text;
+  std::vector<std::size_t> places;
+  for (const TokenSegment& segment : cut.segments) {
+    for (std::size_t i : segment.text) {
+      text.push_back(vocabulary.text(tokens[i]));
+      places.push_back(i);
+    }
+  }
+  std::string rest;
+  std::vector<std::size_t> kept;  // indices into `tokens`, in order
+  for (std::size_t i : without_loops(text)) {
+    rest += text[i];
+    kept.push_back(places[i]);
+  }
+  if (compression_ratio_threshold &&
+      compression_ratio(rest) > kSaidTwice * *compression_ratio_threshold) {
+    kept.clear();
+  }
+  for (TokenSegment& segment : cut.segments) {
+    std::erase_if(segment.text,
+                  [&](std::size_t i) { return !std::binary_search(kept.begin(), kept.end(), i); });
+  }
+  std::erase_if(cut.segments, [](const TokenSegment& segment) { return segment.text.empty(); });
 }
 
 }  // namespace earwitness::speech

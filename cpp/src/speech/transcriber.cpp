@@ -6,7 +6,6 @@
 #include <iterator>
 #include <utility>
 
-#include "speech/compression.h"
 #include "speech/loops.h"
 #include "speech/pointing.h"
 #include "speech/word_edges.h"
@@ -32,9 +31,6 @@ constexpr double kLongRest = 3.0;
 // What is heard there counts only if it is surer than elsewhere, as silence makes the model invent.
 constexpr float kMostNoSpeech = 0.5F;
 constexpr float kLeastLogprob = -0.7F;
-
-// A sentence that is said twice deflates to about half, and is no loop.
-constexpr double kSaidTwice = 2.0;
 
 class Stopwatch {
  public:
@@ -213,7 +209,9 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
     return;
   }
   WindowSegments cut = cut_segments(decoded.tokens, vocabulary_, length);
-  if (decoded.repeats) cut_loops(cut, decoded);
+  if (decoded.repeats) {
+    cut_loops(cut, decoded.tokens, vocabulary_, options_.compression_ratio_threshold);
+  }
   std::vector<Segment> segments = segments_of(cut, decoded, window.begin);
   if (in_rest && !is_sure(decoded, segments, stretch.last_text)) {
     stretch.at = passed_over;
@@ -235,34 +233,6 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
       for (std::size_t i : segment.text) history_.push_back(decoded.tokens[i]);
     }
   }
-}
-
-// What no temperature could keep from repeating itself: its loops are left out, and all of it where
-// that is not enough. The audio is done with all the same.
-void Transcriber::cut_loops(WindowSegments& cut, const DecodedWindow& window) const {
-  std::vector<std::string> text;
-  std::vector<std::size_t> places;
-  for (const TokenSegment& segment : cut.segments) {
-    for (std::size_t i : segment.text) {
-      text.push_back(vocabulary_.text(window.tokens[i]));
-      places.push_back(i);
-    }
-  }
-  std::string rest;
-  std::vector<std::size_t> kept;  // indices into the window's tokens, in order
-  for (std::size_t i : without_loops(text)) {
-    rest += text[i];
-    kept.push_back(places[i]);
-  }
-  if (options_.compression_ratio_threshold &&
-      compression_ratio(rest) > kSaidTwice * *options_.compression_ratio_threshold) {
-    kept.clear();
-  }
-  for (TokenSegment& segment : cut.segments) {
-    std::erase_if(segment.text,
-                  [&](std::size_t i) { return !std::binary_search(kept.begin(), kept.end(), i); });
-  }
-  std::erase_if(cut.segments, [](const TokenSegment& segment) { return segment.text.empty(); });
 }
 
 // With a margin of silence, in which the model sees that the speech has ended.

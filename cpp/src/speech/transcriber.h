@@ -50,7 +50,6 @@ class Transcriber {
   std::vector<DecodedWindow> decode(std::span<const Window> windows);
   // Appends the window's segments to its stretch, which goes on after what is done with.
   void finish(const Window& window, const DecodedWindow& decoded);
-  void cut_loops(WindowSegments& cut, const DecodedWindow& window) const;
   int sound_positions(std::size_t n_samples) const;
   void detect_language(int slot);
   std::vector<Segment> segments_of(const WindowSegments& cut, const DecodedWindow& decoded,
