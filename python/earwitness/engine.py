@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from earwitness import _core
+from earwitness.chunking import regions
 from earwitness.closing import Closing
 from earwitness.errors import InvalidOptionError
 from earwitness.options import SAMPLE_RATE, Options
 from earwitness.pcm import samples_of
+from earwitness.spans import shared_finder
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer, Unpack
@@ -53,6 +55,7 @@ class Engine(Closing):
     ) -> None:
         self._name = os.fspath(model)
         self._native = _core.Engine(_resolve(model), device=device, precision=precision)
+        shared_finder()  # here, so that the first call does not wait for its weights
 
     def transcribe(
         self,
@@ -186,9 +189,6 @@ def _resolve(model: str | os.PathLike[str]) -> Path:
 
 def _speech(pcm: Buffer, cancel: _core.CancelToken | None) -> tuple[tuple[float, float], ...]:
     """The stretches of a recording to hear: those with speech."""
-    from earwitness.chunking import regions
-    from earwitness.spans import shared_finder
-
     return regions(shared_finder().find(pcm, cancel=cancel))
 
 
