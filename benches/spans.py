@@ -2,12 +2,11 @@
 
     python benches/spans.py FOLDER [--threads N] [--down DECIBELS]
 
-FOLDER holds 16 kHz mono NAME.wav, heard so much softer, beside NAME.rttm. Speech is where anybody
-speaks in the RTTM.
-For the detector (Silero) with its defaults and with Silero's own, and for the turns of the
-diarizer, whose segmentation network hears speech too: speech missed and other sound taken for
-speech, in per cent of the speech, by frames of 10 ms without a collar; and CPU seconds for a second
-of audio. The diarizer's cost is that of all its stages.
+FOLDER holds 16 kHz mono NAME.wav beside NAME.rttm; --down has the recordings heard so much softer.
+Speech is where anybody speaks in the RTTM. For the detector (Silero) with its defaults and with
+Silero's own, and for the turns of the diarizer, whose segmentation network hears speech too: speech
+missed and other sound taken for speech, in per cent of the speech, by frames of 10 ms without a
+collar; and CPU seconds for a second of audio. The diarizer's cost is that of all its stages.
 """
 
 from __future__ import annotations

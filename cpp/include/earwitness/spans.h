@@ -67,6 +67,7 @@ class SpeechFinder {
  private:
   friend class SpeechStream;
 
+  // Of samples that were checked, times `gain`.
   std::vector<float> probabilities(PcmView pcm, float gain, const Control& control) const;
 
   std::shared_ptr<const spans::Silero> network_;

@@ -16,7 +16,7 @@ struct ByteSums {
 // second in 2 and 3.
 template <int Blocks, int Panels>
 void byte_tiles(const IntegerTask& t, int row, int panel) {
-  const char* a = reinterpret_cast<const char*>(t.a + row * t.a_stride);
+  const char* a = left_row(t, row);
   const std::ptrdiff_t stride = 2 * t.a_stride;
   const std::int8_t* b = t.b + panel * t.b_stride;
   _tile_zero(0);
@@ -64,16 +64,8 @@ void byte_rows(const IntegerTask& t, int panel) {
   if (row < t.rows) byte_tiles<1, Panels>(t, row, panel);
 }
 
-void byte_panels(const IntegerTask& t) {
-  const TileScope tiles;
-  const int panels = t.panels();
-  int panel = 0;
-  for (; panel + 2 <= panels; panel += 2) byte_rows<2>(t, panel);
-  if (panel < panels) byte_rows<1>(t, panel);
-}
-
 constexpr Kernels with_byte_tiles(Kernels kernels) {
   kernels = with_bytes(kernels);
-  kernels.byte_panels = byte_panels;
+  kernels.byte_panels = tile_panels<byte_rows<2>, byte_rows<1>>;
   return kernels;
 }

@@ -84,8 +84,8 @@ void finish_tile(const IntegerTask& t, int row, int panel, const Sums& sums) {
   }
 }
 
-// Where the planes of a task's rows start, in bytes.
-inline const char* low_plane(const IntegerTask& t, int row) {
+// Where a left row starts, in planes its low bytes.
+inline const char* left_row(const IntegerTask& t, int row) {
   return reinterpret_cast<const char*>(t.a + row * t.a_stride);
 }
 
@@ -105,7 +105,7 @@ void fetch_next(const std::int8_t* b, std::ptrdiff_t b_stride) {
 // 16 rows of one or two panels: sums of low bytes in tiles 0 and 2, of high in 1 and 3.
 template <int Panels>
 void plane_tiles(const IntegerTask& t, int row, int panel) {
-  const char* low = low_plane(t, row);
+  const char* low = left_row(t, row);
   const char* high = low + t.a_stride;
   const std::ptrdiff_t stride = 2 * t.a_stride;
   const std::int8_t* b = t.b + panel * t.b_stride;
@@ -140,15 +140,19 @@ void plane_tiles(const IntegerTask& t, int row, int panel) {
   if constexpr (Panels > 1) finish_tile(t, row, panel + 1, sums[1]);
 }
 
-void plane_panels(const IntegerTask& t) {
+template <int Panels>
+void plane_rows(const IntegerTask& t, int panel) {
+  for (int row = 0; row < t.rows; row += kTileRows) plane_tiles<Panels>(t, row, panel);
+}
+
+// Two and Single do all rows of so many panels.
+template <void (*Two)(const IntegerTask&, int), void (*Single)(const IntegerTask&, int)>
+void tile_panels(const IntegerTask& t) {
   const TileScope tiles;
   const int panels = t.panels();
   int panel = 0;
-  for (; panel + 2 <= panels; panel += 2) {
-    for (int row = 0; row < t.rows; row += kTileRows) plane_tiles<2>(t, row, panel);
-  }
-  if (panel == panels) return;
-  for (int row = 0; row < t.rows; row += kTileRows) plane_tiles<1>(t, row, panel);
+  for (; panel + 2 <= panels; panel += 2) Two(t, panel);
+  if (panel < panels) Single(t, panel);
 }
 
 // One row, which reading the weights bounds: on vectors, a few panels at a time. VNNI takes the
@@ -259,7 +263,7 @@ void pack_quads(const float* x, std::ptrdiff_t stride, int rows, const float* fa
 
 constexpr Kernels with_plane_tiles(Kernels kernels) {
   kernels.layout = Layout::kPlanes;
-  kernels.integer_panels = plane_panels;
+  kernels.integer_panels = tile_panels<plane_rows<2>, plane_rows<1>>;
   kernels.integer_row = plane_row;
   kernels.quantize_row = quantize_planes;
   kernels.exponential_row = exponential_planes;

@@ -25,13 +25,15 @@
 namespace earwitness::kernels {
 namespace {
 
-// A set that the architecture may have.
 struct Set {
   const Kernels* kernels;  // null where this build lacks it
   bool (*runs)();          // on this machine
-
-  bool available() const { return kernels != nullptr && runs(); }
 };
+
+bool always() { return true; }
+
+// Those that the architecture may have, the best first.
+std::vector<Set> sets();
 
 #if defined(_MSC_VER) && defined(_M_X64)
 
@@ -61,10 +63,11 @@ bool has_avx512vnni() {
   return (r[2] & (1 << 11)) != 0;
 }
 
-// The best first.
 std::vector<Set> sets() {
-  return {
-      {kAvx512VnniKernels, has_avx512vnni}, {kAvx512Kernels, has_avx512}, {kAvx2Kernels, has_avx2}};
+  return {{kAvx512VnniKernels, has_avx512vnni},
+          {kAvx512Kernels, has_avx512},
+          {kAvx2Kernels, has_avx2},
+          {kScalarKernels, always}};
 }
 
 #elif defined(__x86_64__)
@@ -110,18 +113,13 @@ bool has_amx() {
 #endif
 }
 
-// The best first.
 std::vector<Set> sets() {
-  return {{kAmxKernels, has_amx},
-          {kAvx512VnniKernels, has_avx512vnni},
-          {kAvxVnniKernels, has_avxvnni},
-          {kAvx512Kernels, has_avx512},
-          {kAvx2Kernels, has_avx2}};
+  return {{kAmxKernels, has_amx},         {kAvx512VnniKernels, has_avx512vnni},
+          {kAvxVnniKernels, has_avxvnni}, {kAvx512Kernels, has_avx512},
+          {kAvx2Kernels, has_avx2},       {kScalarKernels, always}};
 }
 
 #elif defined(__aarch64__)
-
-bool has_neon() { return true; }  // part of every AArch64
 
 bool has_neondot() {
 #if defined(__APPLE__)
@@ -133,12 +131,15 @@ bool has_neondot() {
 #endif
 }
 
-// The best first.
-std::vector<Set> sets() { return {{kNeonDotKernels, has_neondot}, {kNeonKernels, has_neon}}; }
+std::vector<Set> sets() {
+  return {{kNeonDotKernels, has_neondot},
+          {kNeonKernels, always},  // part of every AArch64
+          {kScalarKernels, always}};
+}
 
 #else
 
-std::vector<Set> sets() { return {}; }
+std::vector<Set> sets() { return {{kScalarKernels, always}}; }
 
 #endif
 
@@ -156,10 +157,7 @@ const Kernels& choose() {
                         "of those that it has: " +
                         names);
   }
-  for (const Set& set : sets()) {
-    if (set.available()) return *set.kernels;
-  }
-  return *kScalarKernels;
+  return *available_kernels().front();
 }
 
 }  // namespace
@@ -167,19 +165,15 @@ const Kernels& choose() {
 std::vector<const Kernels*> available_kernels() {
   std::vector<const Kernels*> out;
   for (const Set& set : sets()) {
-    if (set.available()) out.push_back(set.kernels);
+    if (set.kernels != nullptr && set.runs()) out.push_back(set.kernels);
   }
-  out.push_back(kScalarKernels);
   return out;
 }
 
 const Kernels* find_kernels(const char* name) {
   const std::string_view wanted(name);
-  if (wanted == kScalarKernels->name) return kScalarKernels;
   for (const Set& set : sets()) {
-    if (set.kernels != nullptr && wanted == set.kernels->name) {
-      return set.available() ? set.kernels : nullptr;
-    }
+    if (set.kernels != nullptr && wanted == set.kernels->name && set.runs()) return set.kernels;
   }
   return nullptr;
 }

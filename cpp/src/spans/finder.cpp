@@ -18,7 +18,7 @@ using spans::SileroState;
 namespace {
 
 // Silero misses speech that is quiet, and little of what is as loud as this: root mean square of
-// the loudest second.
+// the loudest second (measured by benches/spans.py --down).
 constexpr float kLevel = 0.2F;
 constexpr std::size_t kLoudest = kSampleRate / kSpeechFrame;  // frames
 constexpr float kMostGain = 100.0F;  // 40 dB: what is quieter yet is the noise of a converter
@@ -46,12 +46,12 @@ SpeechFinder::SpeechFinder(const std::filesystem::path& path)
 SpeechFinder::~SpeechFinder() = default;
 
 std::vector<float> SpeechFinder::probabilities(PcmView pcm, const Control& control) const {
+  check_pcm(pcm);
   return probabilities(pcm, 1.0F, control);
 }
 
 std::vector<float> SpeechFinder::probabilities(PcmView pcm, float gain,
                                                const Control& control) const {
-  check_pcm(pcm);
   Watch watch(control);
   SileroState state;
   SileroScratch scratch;
