@@ -111,12 +111,11 @@ class Options:
     `temperature_increment` is 0.
     """
 
-    search_threshold: float | None = -0.4
-    """A window whose mean token log-probability (natural, at most 0) is lower is searched by
-    `fallback_beam_size`, and the likelier of both texts kept.
+    search_threshold: float | None = -0.8
+    """A window is searched by `fallback_beam_size`, and the likelier of both texts kept, where the
+    mean log-probability (natural, at most 0) of the least likely fifth of its text tokens is lower.
 
-    One window in thirty of clean speech is, and half of those of a noisy meeting; those
-    of less than 16 tokens are not. None = only what fails the thresholds.
+    Windows of less than 16 text tokens are not. None = only what fails the thresholds.
     """
 
     logprob_threshold: float | None = -1.0

@@ -115,6 +115,37 @@ TEST(products_in_bf16_are_those_of_the_definition) {
   }
 }
 
+TEST(a_sequence_that_outgrows_its_room_keeps_what_it_holds) {
+  constexpr int kHeads = 3;
+  constexpr int kSize = 64;
+  constexpr int kStride = kHeads * kSize;
+  constexpr int kKeys = 150;
+  const auto q = noise(kStride, 1);
+  const auto k = noise(kKeys * kStride, 2);
+  const auto v = noise(kKeys * kStride, 3);
+  KeyValues roomy(kHeads, kSize, kKeys);
+  KeyValues tight(kHeads, kSize, 16);
+  KeyValues copy(kHeads, kSize, 16);
+  std::vector<float> scratch(attention_scratch(kKeys, kSize));
+  const auto seen = [&](const KeyValues& kv, int head, int keys) {
+    std::vector<float> out(kSize);
+    attend(q.data() + head * kSize, 0, 1, kv, head, {keys}, scratch.data(), out.data(), 0);
+    return out;
+  };
+  for (int i = 0; i < kKeys; ++i) {
+    tight.reserve(i + 1);
+    for (int head = 0; head < kHeads; ++head) {
+      const std::ptrdiff_t at = i * kStride + head * kSize;
+      for (KeyValues* kv : {&roomy, &tight}) {
+        kv->store(head, i, 1, k.data() + at, v.data() + at, 0);
+      }
+      CHECK(seen(tight, head, i + 1) == seen(roomy, head, i + 1));
+    }
+    copy.copy_from(tight, i + 1);
+    CHECK(seen(copy, 1, i + 1) == seen(roomy, 1, i + 1));
+  }
+}
+
 // Attention over positions that stand for several is attention over as many copies.
 TEST(attention_agrees_with_the_definition_and_counts_weights) {
   constexpr int kHeads = 2;

@@ -126,13 +126,6 @@ TEST(beams_and_candidates_find_likelier_text) {
   CHECK(likelihood(options) > one);
 }
 
-// Twenty tokens at 0.49 are likelier than ten at 0.5, though they cost more in all.
-TEST(hypotheses_are_ranked_by_what_their_tokens_cost) {
-  CHECK(speech::rank_score(-9.8F, 20) > speech::rank_score(-5.0F, 10));
-  CHECK(-5.0F / 11 > -9.8F / 21);  // with the end of text counted, the order would be the other
-  CHECK_NEAR(speech::rank_score(-2.0F, 0), -2.0F, 0.0);
-}
-
 TEST(words_come_in_order) {
   TranscribeOptions options = plain();
   options.word_timestamps = true;
@@ -178,6 +171,39 @@ TEST(spans_are_heard_and_nothing_else) {
   std::fill(other.begin() + static_cast<std::ptrdiff_t>(1.5 * 16000),
             other.begin() + static_cast<std::ptrdiff_t>(2.9 * 16000), 0.0F);
   CHECK(english()(other, options).segments == t.segments);
+}
+
+// However they are decoded, and more of them than are decoded together.
+TEST(spans_side_by_side_are_as_if_alone) {
+  const std::vector<float> pcm = sound(12.0);
+  TranscribeOptions beams = plain();
+  beams.beam_size = 5;
+  TranscribeOptions drawn = plain();
+  drawn.temperature = 0.8;
+  drawn.best_of = 3;
+  TranscribeOptions again;  // at every temperature: no text is so likely
+  again.language = "en";
+  again.threads = 1;
+  again.logprob_threshold = -0.001;
+  again.temperature_increment = 0.5;
+  for (TranscribeOptions options : {plain(), beams, drawn, again}) {
+    std::vector<Span> spans;
+    for (int i = 0; i < 10; ++i) spans.push_back({1.2 * i, 1.2 * i + 0.8 + 0.03 * i});
+    std::vector<Segment> alone;
+    for (const Span& span : spans) {
+      options.spans = {span};
+      const Transcript t = english()(pcm, options);
+      alone.insert(alone.end(), t.segments.begin(), t.segments.end());
+    }
+    for (std::size_t i = 0; i < alone.size(); ++i) alone[i].id = static_cast<int>(i);
+    CHECK(alone.size() >= spans.size());
+    options.spans = spans;
+    CHECK(english()(pcm, options).segments == alone);
+    // Where somebody waits for the first, they are not heard all at once.
+    Control control;
+    control.on_segment = [](const Segment&) {};
+    CHECK(english()(pcm, options, control).segments == alone);
+  }
 }
 
 TEST(without_spans_nothing_is_heard) {

@@ -158,12 +158,12 @@ class Pointer : public Network {
   int position() const override { return 0; }
   int slots() const override { return 1; }
   void encode(const WindowMel& mel, int, int, Watch&) override { positions_ = mel.positions; }
-  std::span<const float> prompt(std::span<const TokenId>, std::span<const int>,
-                                std::span<const int>, int, Watch&) override {
+  std::span<float> prompt(std::span<const TokenId>, std::span<const int>, std::span<const int>, int,
+                          Watch&) override {
     return {};
   }
   void reorder(std::span<const int>, Watch&) override {}
-  std::span<const float> step(std::span<const TokenId>, Watch&) override { return {}; }
+  std::span<float> step(std::span<const TokenId>, Watch&) override { return {}; }
   std::vector<float> attend(std::span<const TokenId> tokens, std::span<const AttentionHead> heads,
                             int, Watch&) override {
     const std::size_t prompt = 2;

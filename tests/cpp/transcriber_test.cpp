@@ -47,8 +47,8 @@ class Scripted : public Network {
   int position() const override { return position_; }
   int slots() const override { return 1; }
   void encode(const WindowMel&, int, int, Watch&) override { ++window_; }
-  std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int>,
-                                std::span<const int>, int, Watch&) override {
+  std::span<float> prompt(std::span<const TokenId> tokens, std::span<const int>,
+                          std::span<const int>, int, Watch&) override {
     position_ = static_cast<int>(tokens.size());
     said_ = 0;
     logits_.clear();
@@ -57,7 +57,7 @@ class Scripted : public Network {
     return logits_;
   }
   void reorder(std::span<const int>, Watch&) override {}
-  std::span<const float> step(std::span<const TokenId>, Watch&) override {
+  std::span<float> step(std::span<const TokenId>, Watch&) override {
     ++position_;
     logits_.clear();
     say_next();

@@ -37,9 +37,8 @@ class Speaker : public Network {
   int slots() const override { return 1; }
   void encode(const WindowMel& /*mel*/, int /*slot*/, int /*threads*/, Watch& /*watch*/) override {}
 
-  std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
-                                std::span<const int> slots, int n_sequences,
-                                Watch& watch) override {
+  std::span<float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
+                          std::span<const int> slots, int n_sequences, Watch& watch) override {
     attempts.push_back(n_sequences);
     if (on_attempt) on_attempt();
     watch.check();
@@ -56,7 +55,7 @@ class Speaker : public Network {
     said_ = std::move(said);
   }
 
-  std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) override {
+  std::span<float> step(std::span<const TokenId> tokens, Watch& watch) override {
     watch.check();
     logits_.clear();
     for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -165,6 +164,19 @@ TEST(a_window_that_passes_is_searched_where_it_is_unlikely) {
   CHECK((speaker.attempts == std::vector<int>{5}));
 }
 
+TEST(a_few_unlikely_words_are_enough_for_a_search) {
+  // Four of 16 are; the mean of all is -0.4.
+  Speaker speaker([](const Ids& said) {
+    return two_sentences(said, said.size() == 1 || said.size() > 4 ? 1.0 : 0.25);
+  });
+  TranscribeOptions options;
+  CHECK(decode(speaker, options).avg_logprob > -0.4F);
+  CHECK((speaker.attempts == std::vector<int>{1, 5}));
+  options.search_threshold = -1.5;
+  decode(speaker, options);
+  CHECK((speaker.attempts == std::vector<int>{1, 5, 1}));
+}
+
 TEST(a_short_window_that_passes_is_not_searched) {
   Speaker speaker([](const Ids& said) -> Chances {
     if (said.size() == 15) return {{end_of_text(), 1.0}};
@@ -195,6 +207,19 @@ TEST(the_likelier_of_both_texts_is_kept) {
   const DecodedWindow searched = decode(speaker, options);
   CHECK(searched.tokens == found.tokens);
   CHECK_NEAR(searched.avg_logprob, found.avg_logprob, 1e-6);
+}
+
+// Twenty tokens at 0.49 are likelier than ten at 0.5, though they cost more in all.
+TEST(hypotheses_are_ranked_by_what_their_tokens_cost) {
+  const auto of = [](std::size_t n_tokens, float sum) {
+    Hypothesis h;
+    h.tokens.resize(n_tokens);
+    h.sum = sum;
+    return h;
+  };
+  CHECK(of(20, -9.8F).rank() > of(10, -5.0F).rank());
+  CHECK(of(10, -5.0F).mean() > of(20, -9.8F).mean());  // with the end of text, the other way
+  CHECK_NEAR(of(0, -2.0F).rank(), -2.0F, 0.0);
 }
 
 TEST(a_loop_is_not_preferred_for_being_likely) {

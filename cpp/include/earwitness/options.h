@@ -38,9 +38,10 @@ struct TranscribeOptions {
   // search_threshold, before any temperature above 0 is tried; no more than beam_size = none.
   int fallback_beam_size = 5;
 
-  // A window whose mean token log-probability is lower is searched by fallback_beam_size, and the
-  // likelier of both texts kept. Windows of less than 16 tokens are not.
-  std::optional<double> search_threshold = -0.4;
+  // A window the least likely fifth of whose text tokens has a lower mean log-probability is
+  // searched by fallback_beam_size, and the likelier of both texts kept. Windows of less than 16
+  // text tokens are not.
+  std::optional<double> search_threshold = -0.8;
 
   // A window whose mean token log-probability is lower is decoded again. [OpenAI]
   std::optional<double> logprob_threshold = -1.0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "kernels/panel_column.h"
 #include "kernels/panel_rows.h"
@@ -33,6 +34,13 @@ KeyValues::KeyValues(int heads, int head_size, int capacity)
       keys_(size(heads) * size(head_size) * padded_, 0.0F),
       values_(size(heads) * head_floats(), 0.0F) {}
 
+void KeyValues::reserve(int positions) {
+  if (positions <= capacity_) return;
+  KeyValues larger(heads_, head_size_, std::max(positions, 2 * capacity_));
+  larger.copy_from(*this, capacity_);
+  *this = std::move(larger);
+}
+
 const float* KeyValues::keys(int head) const {
   return keys_.data() + size(head) * size(head_size_) * padded_;
 }
@@ -58,14 +66,14 @@ void KeyValues::store(int head, int first, int count, const float* key, const fl
 }
 
 void KeyValues::copy_from(const KeyValues& other, int count) {
+  reserve(count);
   const std::size_t key_floats = size(whole_panels(count)) * size(head_size_);
   for (int head = 0; head < heads_; ++head) {
     std::copy_n(other.keys(head), key_floats,
                 keys_.data() + size(head) * size(head_size_) * padded_);
     for (int d = 0; d < padded_size_; d += kPanel) {
-      const std::size_t panel = size(d / kPanel) * padded_ * kPanel;
-      std::copy_n(other.values(head) + panel, size(count) * kPanel,
-                  values_.data() + size(head) * head_floats() + panel);
+      std::copy_n(other.values(head) + size(d) * other.padded_, size(count) * kPanel,
+                  values_.data() + size(head) * head_floats() + size(d) * padded_);
     }
   }
 }

@@ -10,8 +10,7 @@
 
 namespace earwitness::kernels {
 
-// The keys and values of one sequence that grows, for all heads: written once each, read many
-// times.
+// The keys and values of one sequence, for all heads: written once each, read many times.
 class KeyValues {
  public:
   KeyValues() = default;
@@ -20,6 +19,9 @@ class KeyValues {
   int heads() const { return heads_; }
   int head_size() const { return head_size_; }
   int capacity() const { return capacity_; }
+
+  // Makes room for so many positions, and some more, and keeps those that are there.
+  void reserve(int positions);
 
   // Stores one head's keys and values of positions first ... first + count - 1; `key` and `value`
   // point to the head's first float of the first position, `stride` floats from one to the next.
@@ -31,7 +33,7 @@ class KeyValues {
     store(head, 0, count, key, value, stride);
   }
 
-  // Copies positions 0 ... count - 1 of another of the same shape.
+  // Copies positions 0 ... count - 1 of another of the same heads, and makes room for them.
   void copy_from(const KeyValues& other, int count);
 
   const float* keys(int head) const;    // [capacity / kPanel][head_size][kPanel]

@@ -11,6 +11,9 @@ namespace {
 using kernels::active_kernels;
 using kernels::gemm_rows;
 
+// That a sequence has room for at first: few texts of a window fill the 448 that it may have.
+constexpr int kFirstPositions = 64;
+
 std::size_t at(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
 
 }  // namespace
@@ -34,16 +37,15 @@ void CpuNetwork::reserve_sequences(int n) {
   while (sequences_.size() < at(n)) {
     Sequence sequence;
     for (int i = 0; i < h.n_text_layer; ++i) {
-      sequence.emplace_back(h.n_text_head, h.n_text_state / h.n_text_head, h.n_text_ctx);
+      sequence.emplace_back(h.n_text_head, h.n_text_state / h.n_text_head, kFirstPositions);
     }
     sequences_.push_back(std::move(sequence));
   }
 }
 
-std::span<const float> CpuNetwork::prompt(std::span<const TokenId> tokens,
-                                          std::span<const int> rows, std::span<const int> slots,
-                                          int n_sequences, Watch& watch) {
-  reserve_sequences(std::max(n_sequences, static_cast<int>(slots.size())));
+std::span<float> CpuNetwork::prompt(std::span<const TokenId> tokens, std::span<const int> rows,
+                                    std::span<const int> slots, int /*n_sequences*/, Watch& watch) {
+  reserve_sequences(static_cast<int>(slots.size()));
   slots_.assign(slots.begin(), slots.end());
   std::vector<TokenId> all;
   std::vector<int> wanted;
@@ -56,7 +58,7 @@ std::span<const float> CpuNetwork::prompt(std::span<const TokenId> tokens,
   return result;
 }
 
-std::span<const float> CpuNetwork::step(std::span<const TokenId> tokens, Watch& watch) {
+std::span<float> CpuNetwork::step(std::span<const TokenId> tokens, Watch& watch) {
   std::vector<int> rows(tokens.size());
   std::iota(rows.begin(), rows.end(), 0);
   const auto result =
@@ -67,6 +69,7 @@ std::span<const float> CpuNetwork::step(std::span<const TokenId> tokens, Watch& 
 
 void CpuNetwork::reorder(std::span<const int> sources, Watch& watch) {
   watch.check();
+  reserve_sequences(static_cast<int>(sources.size()));
   // The first that continues a sequence takes it over, the others copy it into what nobody
   // continues.
   std::vector<Sequence> kept(sources.size());
@@ -108,7 +111,7 @@ std::vector<float> CpuNetwork::attend(std::span<const TokenId> tokens,
   return attention;
 }
 
-std::span<const float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
+std::span<float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
   const CpuWeights& w = *weights_;
   const int n_state = hparams().n_text_state;
   const int n = pass.total();
@@ -121,6 +124,9 @@ std::span<const float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
                                         std::max(hparams().n_audio_ctx, hparams().n_text_ctx),
                                         n_state / hparams().n_text_head)));
 
+  for (std::size_t i = 0; i < pass.slots.size(); ++i) {
+    for (kernels::KeyValues& kv : sequences_[i]) kv.reserve(pass.position + pass.n_tokens());
+  }
   for (int i = 0; i < n; ++i) {
     const int token = pass.tokens[at(i)];
     const float* position =
@@ -226,7 +232,7 @@ void CpuNetwork::mlp(const CpuMlp& w, int rows) {
             {.residual = y_.data(), .residual_rows = {.stride = n_state}});
 }
 
-std::span<const float> CpuNetwork::logits(std::span<const int> rows, Watch& watch) {
+std::span<float> CpuNetwork::logits(std::span<const int> rows, Watch& watch) {
   if (rows.empty()) return {};
   watch.check();
   const CpuWeights& w = *weights_;

@@ -24,10 +24,10 @@ class CpuNetwork final : public Network {
   // The encoder's output [positions][n_state] for the window encoded last: the positions of its
   // sound, each its own, then those of its silence.
   std::vector<float> encoded() const;
-  std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
-                                std::span<const int> slots, int n_sequences, Watch& watch) override;
+  std::span<float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
+                          std::span<const int> slots, int n_sequences, Watch& watch) override;
   void reorder(std::span<const int> sources, Watch& watch) override;
-  std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) override;
+  std::span<float> step(std::span<const TokenId> tokens, Watch& watch) override;
   std::vector<float> attend(std::span<const TokenId> tokens, std::span<const AttentionHead> heads,
                             int slot, Watch& watch) override;
 
@@ -62,12 +62,12 @@ class CpuNetwork final : public Network {
   Window& window_of(int slot);
 
   void reserve_sequences(int n);
-  std::span<const float> run_decoder(const Pass& pass, Watch& watch);
+  std::span<float> run_decoder(const Pass& pass, Watch& watch);
   void self_attention(const CpuSelfAttention& w, std::size_t layer, const Pass& pass);
   void cross_attention(const CpuCrossAttention& w, std::size_t layer, const Pass& pass,
                        std::vector<float>* probabilities);
   void mlp(const CpuMlp& w, int rows);
-  std::span<const float> logits(std::span<const int> rows, Watch& watch);
+  std::span<float> logits(std::span<const int> rows, Watch& watch);
 
   std::shared_ptr<const CpuWeights> weights_;
   std::unique_ptr<kernels::ThreadPool> pool_;

@@ -198,10 +198,9 @@ void GgmlNetwork::run_decoder(Pass& pass, Watch& watch) {
   }
 }
 
-std::span<const float> GgmlNetwork::prompt(std::span<const TokenId> tokens,
-                                           std::span<const int> rows,
-                                           std::span<const int> /*slots*/, int n_sequences,
-                                           Watch& watch) {
+std::span<float> GgmlNetwork::prompt(std::span<const TokenId> tokens, std::span<const int> rows,
+                                     std::span<const int> /*slots*/, int n_sequences,
+                                     Watch& watch) {
   reserve_sequences(n_sequences);
   Pass pass{.tokens = tokens, .n_tokens = static_cast<int>(tokens.size()), .rows = rows};
   run_decoder(pass, watch);
@@ -209,7 +208,7 @@ std::span<const float> GgmlNetwork::prompt(std::span<const TokenId> tokens,
   return logits_;
 }
 
-std::span<const float> GgmlNetwork::step(std::span<const TokenId> tokens, Watch& watch) {
+std::span<float> GgmlNetwork::step(std::span<const TokenId> tokens, Watch& watch) {
   std::vector<int> rows(tokens.size());
   std::iota(rows.begin(), rows.end(), 0);
   Pass pass{.tokens = tokens,

@@ -22,10 +22,10 @@ class GgmlNetwork final : public Network {
   int position() const override { return position_; }
   int slots() const override { return 1; }
   void encode(const WindowMel& mel, int slot, int threads, Watch& watch) override;
-  std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
-                                std::span<const int> slots, int n_sequences, Watch& watch) override;
+  std::span<float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
+                          std::span<const int> slots, int n_sequences, Watch& watch) override;
   void reorder(std::span<const int> sources, Watch& watch) override;
-  std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) override;
+  std::span<float> step(std::span<const TokenId> tokens, Watch& watch) override;
   std::vector<float> attend(std::span<const TokenId> tokens, std::span<const AttentionHead> heads,
                             int slot, Watch& watch) override;
 

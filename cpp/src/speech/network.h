@@ -24,8 +24,8 @@ struct WindowMel {
   float silence = 0.0F;          // every mel of a silent frame
 };
 
-// Spans that are returned hold until the next call. Every function throws what `watch` throws when
-// the caller wants it to stop.
+// Spans that are returned hold until the next call, and may be written to. Every function throws
+// what `watch` throws when the caller wants it to stop.
 class Network {
  public:
   Network() = default;
@@ -47,15 +47,14 @@ class Network {
   // Runs `tokens` from position 0 on each of the slots, as sequence i for slots[i]; returns the
   // logits [slots.size()][rows.size()][n_vocab] that follow the tokens at `rows`. Up to n_sequences
   // sequences may continue from them.
-  virtual std::span<const float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
-                                        std::span<const int> slots, int n_sequences,
-                                        Watch& watch) = 0;
+  virtual std::span<float> prompt(std::span<const TokenId> tokens, std::span<const int> rows,
+                                  std::span<const int> slots, int n_sequences, Watch& watch) = 0;
 
   // Makes sequence i continue what sequence sources[i] holds, on the same window.
   virtual void reorder(std::span<const int> sources, Watch& watch) = 0;
 
   // Appends tokens[i] to sequence i, all at the same position; returns logits [n][n_vocab].
-  virtual std::span<const float> step(std::span<const TokenId> tokens, Watch& watch) = 0;
+  virtual std::span<float> step(std::span<const TokenId> tokens, Watch& watch) = 0;
 
   // The cross-attention probabilities [heads][tokens][positions of sound] of a given text on the
   // slot's window. Overwrites sequence 0; prompt() is to be called before the next step().

@@ -99,10 +99,11 @@ Transcript Transcriber::run() {
       to_do_ += stretch.end - stretch.at;
     }
     // Text that conditions the next window is known only when its own is decoded.
-    const bool many = decoder_.takes_many() && !options_.condition_on_previous_text;
-    const std::size_t most = many ? static_cast<std::size_t>(network_.slots()) : 1;
-    // More and more at once: the first segments are to come as soon as if there were no others.
-    std::size_t n = 1;
+    const std::size_t most =
+        options_.condition_on_previous_text ? 1 : static_cast<std::size_t>(network_.slots());
+    // More and more at once where somebody waits for the first segments: they are to come as soon
+    // as if there were no others.
+    std::size_t n = watch_.control().on_segment ? 1 : most;
     for (std::size_t first = 0; first < all.size(); first += n, n = std::min(2 * n, most)) {
       const auto from = all.begin() + static_cast<std::ptrdiff_t>(first);
       const auto count = static_cast<std::ptrdiff_t>(std::min(n, all.size() - first));

@@ -150,7 +150,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--search-threshold",
         dest="search_threshold",
-        text="search by them below this mean log-probability too",
+        text="search by them too below this mean log-probability of the least likely tokens",
         **maybe_number,
     )
     add(
