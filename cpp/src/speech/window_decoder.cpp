@@ -125,14 +125,17 @@ std::vector<DecodedWindow> WindowDecoder::decode_once(const Attempt& attempt,
   for (std::size_t i = 0; i < windows.size(); ++i) {
     std::vector<Hypothesis> hypotheses = searches[i]->take();
     // A loop is likely, and no text.
+    std::vector<bool> loops;
     std::vector<std::pair<bool, float>> scores;
     for (const Hypothesis& h : hypotheses) {
-      scores.emplace_back(!repeats(h.tokens) && !is_wild(h.mean()), h.rank());
+      loops.push_back(repeats(h.tokens));
+      scores.emplace_back(!loops.back() && !is_wild(h.mean()), h.rank());
     }
-    const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
-    Hypothesis& hypothesis = hypotheses[static_cast<std::size_t>(best)];
+    const auto best =
+        static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+    Hypothesis& hypothesis = hypotheses[best];
     decoded[i].avg_logprob = hypothesis.mean();
-    decoded[i].repeats = repeats(hypothesis.tokens);
+    decoded[i].repeats = loops[best];
     decoded[i].tokens = std::move(hypothesis.tokens);
     decoded[i].logprobs = std::move(hypothesis.logprobs);
   }
