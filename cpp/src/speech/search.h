@@ -3,6 +3,7 @@
 
 #include <random>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "speech/logit_rules.h"
