@@ -68,8 +68,6 @@ void WindowDecoder::run(const Searches& searches, std::span<float> logits, Watch
   const auto n_vocab = static_cast<std::size_t>(vocabulary_.size());
   std::vector<Going> all;
   for (const auto& search : searches) all.push_back({search.get(), 1});
-  std::vector<int> held(searches.size());
-  std::iota(held.begin(), held.end(), 0);
   for (int n_tokens = 1;; ++n_tokens) {
     std::vector<Going> left;
     std::vector<int> sources;
@@ -89,9 +87,7 @@ void WindowDecoder::run(const Searches& searches, std::span<float> logits, Watch
         network_.position() >= network_.hparams().n_text_ctx) {
       return;
     }
-    if (sources != held) network_.reorder(sources, watch);
-    held.resize(sources.size());
-    std::iota(held.begin(), held.end(), 0);
+    network_.reorder(sources, watch);
     all = std::move(left);
     logits = network_.step(next, watch);
   }
