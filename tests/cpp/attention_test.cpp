@@ -164,7 +164,11 @@ TEST(attention_agrees_with_the_definition_and_counts_weights) {
   Bf16KeyValues bf16(kHeads, kSize, kKeys + 10);
   const bool has_bf16 = active_kernels().bf16 != nullptr;
   const std::vector<float> before((kKeys + 10) * kStride, std::nanf(""));  // a longer window's
+  const std::vector<float> longer((kKeys + 10) * kStride, 1.0F);
   for (int head = 0; head < kHeads; ++head) {
+    for (IntegerKeyValues* kv : {&whole, &bytes}) {
+      kv->store(head, kKeys + 10, longer.data(), longer.data(), kStride);
+    }
     single.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
     whole.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
     bytes.store(head, kKeys, k.data() + head * kSize, v.data() + head * kSize, kStride);
@@ -210,7 +214,7 @@ TEST(attention_agrees_with_the_definition_and_counts_weights) {
     };
     check(single, 1e-5);
     check(whole, 1e-2);  // keys and values of 8 bits
-    check(bytes, 1e-2);  // and queries
+    check(bytes, 1e-2);  // and queries and weights
     if (!has_bf16) continue;
     attend(q.data() + head * kSize, kStride, kRows, bf16, head, positions, scratch.data(),
            got.data(), kSize);

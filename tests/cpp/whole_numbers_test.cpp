@@ -187,25 +187,57 @@ TEST(all_sets_round_rows_to_bytes_alike) {
   }
 }
 
+// A loud position and many quiet ones, which are less than half a step each in bytes.
+TEST(quiet_weights_in_bytes_add_up_beside_a_loud_one) {
+  constexpr int kInputs = 1501;
+  constexpr int kMostLanes = 16;
+  constexpr float kQuiet = -7.0F;
+  std::vector<float> x(kInputs, kQuiet + 3.0F);
+  x[700] = 3.0F;
+  for (const Kernels* isa : available_kernels()) {
+    const Packed packed(isa->byte_layout, kInputs);
+    std::vector<std::int16_t> row(static_cast<std::size_t>(packed.stride()), 99);
+    const float sum = isa->exponential_bytes(x.data(), kInputs, packed.row(row.data()));
+    const int loud = packed.left(row.data(), 700);
+    CHECK(loud == 254 || loud == 255);
+    double total = 0.0;
+    for (int k = 0; k < packed.padded(); ++k) {
+      const int number = packed.left(row.data(), k);
+      if (k >= kInputs) CHECK(number == 0);
+      if (k != 700) CHECK(number <= 1);
+      total += number;
+    }
+    CHECK_NEAR(sum, total, 0.0);
+    const double quiet = 254.0 * std::exp(double{kQuiet});
+    CHECK_NEAR(total - loud, (kInputs - 1) * quiet, 0.5 * kMostLanes);
+  }
+}
+
 // Values as a right operand, a group of positions at a time.
-TEST(all_sets_pack_groups_alike) {
+template <typename Pack>
+void check_packing(const Pack& pack, Layout layout) {
   const auto x = noise(4 * kPanel, 6);
   const std::vector<float> factors(kPanel, 127.0F);
-  for (const Kernels* isa : available_kernels()) {
-    const int group = group_of(isa->layout);
-    const Packed packed(isa->layout, group);
-    for (int rows = 1; rows <= group; ++rows) {
-      std::vector<std::int8_t> want(static_cast<std::size_t>(group * kPanel), 0);
-      std::vector<std::int8_t> got(want.size(), 99);
-      isa->pack_group(x.data(), kPanel, rows, factors.data(), got.data());
-      for (int r = 0; r < rows; ++r) {
-        for (int j = 0; j < kPanel; ++j) {
-          const double value = static_cast<double>(x[static_cast<std::size_t>(r * kPanel + j)]);
-          packed.set_right(want.data(), r, j, static_cast<int>(std::lround(value * 127.0)));
-        }
+  const int group = group_of(layout);
+  const Packed packed(layout, group);
+  for (int rows = 1; rows <= group; ++rows) {
+    std::vector<std::int8_t> want(static_cast<std::size_t>(group * kPanel), 0);
+    std::vector<std::int8_t> got(want.size(), 99);
+    pack(x.data(), kPanel, rows, factors.data(), got.data());
+    for (int r = 0; r < rows; ++r) {
+      for (int j = 0; j < kPanel; ++j) {
+        const double value = static_cast<double>(x[static_cast<std::size_t>(r * kPanel + j)]);
+        packed.set_right(want.data(), r, j, static_cast<int>(std::lround(value * 127.0)));
       }
-      CHECK(got == want);
     }
+    CHECK(got == want);
+  }
+}
+
+TEST(all_sets_pack_groups_alike) {
+  for (const Kernels* isa : available_kernels()) {
+    check_packing(isa->pack_group, isa->layout);
+    check_packing(isa->pack_byte_group, isa->byte_layout);
   }
 }
 

@@ -1,6 +1,6 @@
 // Products of whole numbers on the tiles of AMX, in planes of bytes (Layout::kPlanes): a number of
 // 16 bits is 256 high + low, so its products are sums of products of bytes, exact like those in
-// pairs. Included by avx512_impl.h, whose vectors finish them.
+// pairs. Included by avx512_impl.h, whose vectors finish them, after vnni_bytes_impl.h.
 
 constexpr int kTileRows = 16;    // of a left operand and of sums; a right one has inputs / 4
 constexpr int kTileInputs = 64;  // bytes of a row
@@ -246,19 +246,7 @@ float quantize_planes(const float* x, int n, float limit, const IntegerRow& out)
 }
 
 float exponential_planes(const float* x, int n, float limit, const IntegerRow& out) {
-  return to_weights(x, n, limit, out.padded, Planes(out));
-}
-
-void pack_quads(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
-                std::int8_t* out) {
-  const V factor = V::load(factors);
-  __m512i quads = _mm512_setzero_si512();
-  for (int i = rows - 1; i >= 0; --i) {
-    const __m512i n = _mm512_cvtps_epi32((V::load(x + i * stride) * factor).v);
-    quads =
-        _mm512_or_si512(_mm512_slli_epi32(quads, 8), _mm512_and_si512(n, _mm512_set1_epi32(0xFF)));
-  }
-  _mm512_storeu_si512(out, quads);
+  return to_weights(x, n, limit, out.padded, Nearest{}, Planes(out));
 }
 
 constexpr Kernels with_plane_tiles(Kernels kernels) {
@@ -267,6 +255,6 @@ constexpr Kernels with_plane_tiles(Kernels kernels) {
   kernels.integer_row = plane_row;
   kernels.quantize_row = quantize_planes;
   kernels.exponential_row = exponential_planes;
-  kernels.pack_group = pack_quads;
+  kernels.pack_group = pack_fours;
   return kernels;
 }

@@ -51,8 +51,8 @@ class KeyValues {
   FloatBuffer values_;
 };
 
-// What queries are rounded to: 15 bits, or 8, which takes half the time where the machine
-// multiplies bytes.
+// What queries and their weights are rounded to: 15 and 13 bits, or 8, which takes half the time
+// where the machine multiplies bytes.
 enum class Queries { kWords, kBytes };
 
 // The same for a sequence that is known whole, in 8 bits: each key and each column of values with a
@@ -64,20 +64,21 @@ class IntegerKeyValues {
 
   int head_size() const { return head_size_; }
   Queries queries() const { return queries_; }
-  Layout key_layout() const;  // of the active kernels for such queries
+  Layout layout() const;  // of the active kernels for such queries
 
   // Stores positions 0 ... count - 1 of one head, in place of what it had.
   void store(int head, int count, const float* key, const float* value, std::ptrdiff_t stride);
 
-  // Panels of 16 positions' keys, in key_layout(); of key_size() inputs.
+  // Panels of 16 positions' keys, in layout(); of key_size() inputs.
   const std::int8_t* keys(int head) const;
   int key_size() const { return key_size_; }
   const float* key_scales(int head) const;       // [capacity]
   const std::int32_t* key_sums(int head) const;  // [capacity], of the numbers
-  // Panels of 16 of the head's values, in the layout of the active kernels; of capacity() inputs.
+  // Panels of 16 of the head's values, in layout(); of capacity() inputs.
   const std::int8_t* values(int head) const;
   int capacity() const { return capacity_; }
-  const float* value_scales(int head) const;  // [head_size]
+  const float* value_scales(int head) const;       // [head_size]
+  const std::int32_t* value_sums(int head) const;  // [head_size], of the numbers
 
  private:
   void store_keys(int head, int count, const float* key, std::ptrdiff_t stride);
@@ -90,7 +91,7 @@ class IntegerKeyValues {
   int capacity_ = 0;    // up to whole panels, and as a layout's number of inputs
   AlignedVector<std::int8_t> keys_, values_;
   FloatBuffer key_scales_, value_scales_;
-  AlignedVector<std::int32_t> key_sums_;
+  AlignedVector<std::int32_t> key_sums_, value_sums_;
 };
 
 // The same in bfloat16, where the active kernels have products of it.

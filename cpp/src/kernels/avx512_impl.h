@@ -97,12 +97,12 @@ inline void store_pairs(V x, V y, std::int8_t* p) {
 #include "kernels/transformer_impl.h"
 #include "kernels/whole_numbers_impl.h"
 
+#if defined(__AVX512VNNI__)
+#include "kernels/vnni_bytes_impl.h"
+#endif
 #if defined(__AMX_INT8__)
 #include "kernels/amx_impl.h"
 #include "kernels/bf16_impl.h"
-#endif
-#if defined(__AVX512VNNI__)
-#include "kernels/vnni_bytes_impl.h"
 #endif
 
 #if defined(__AMX_INT8__)

@@ -36,4 +36,13 @@ inline void store_bytes(const V (&x)[kTogether], std::uint8_t* p) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bytes);
 }
 
+inline void store_fours(const V (&x)[4], std::int8_t* p) {
+  __m256i fours = _mm256_setzero_si256();
+  for (int i = 3; i >= 0; --i) {
+    const __m256i byte = _mm256_and_si256(_mm256_cvtps_epi32(x[i].v), _mm256_set1_epi32(0xFF));
+    fours = _mm256_or_si256(_mm256_slli_epi32(fours, 8), byte);
+  }
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), fours);
+}
+
 #include "kernels/bytes_impl.h"

@@ -1,6 +1,6 @@
 // Rows and products in Layout::kBytes. The including file has defined Bytes, a form of products
-// (whole_numbers_impl.h), and store_bytes(V, p) and store_bytes(V[kTogether], p): whole numbers of
-// 0 to 255.
+// (whole_numbers_impl.h); store_bytes(V, p) and store_bytes(V[kTogether], p): whole numbers of 0 to
+// 255; store_fours(V[4], p): kLanes fours of signed ones.
 
 // Numbers plus their zero, one after another.
 struct UnsignedBytes {
@@ -24,9 +24,28 @@ float quantize_unsigned(const float* x, int n, const IntegerRow& out, std::int32
   });
 }
 
+float exponential_unsigned(const float* x, int n, const IntegerRow& out) {
+  return to_weights(x, n, kMostByteWeight, out.padded, Carried{},
+                    UnsignedBytes{reinterpret_cast<std::uint8_t*>(out.data), 0.0F});
+}
+
+void pack_fours(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
+                std::int8_t* out) {
+  for (int j = 0; j < kPanel; j += kLanes) {
+    const V factor = V::load(factors + j);
+    V numbers[4];
+    for (int i = 0; i < 4; ++i) {
+      numbers[i] = i < rows ? V::load(x + i * stride + j) * factor : V::zero();
+    }
+    store_fours(numbers, out + 4 * j);
+  }
+}
+
 constexpr Kernels with_bytes(Kernels kernels) {
   kernels.byte_layout = Layout::kBytes;
   kernels.byte_panels = integer_panels<Bytes>;
   kernels.quantize_bytes = quantize_unsigned;
+  kernels.exponential_bytes = exponential_unsigned;
+  kernels.pack_byte_group = pack_fours;
   return kernels;
 }

@@ -187,11 +187,16 @@ struct Kernels {
   float (*quantize_bytes)(const float* x, int n, const IntegerRow& out, std::int32_t* zero);
   // out = round(limit e^(x - the largest x)), as a left row; returns their sum.
   float (*exponential_row)(const float* x, int n, float limit, const IntegerRow& out);
+  // The same for byte_panels(), of a limit of 254 and with 0 for 0. What rounding takes from one
+  // number another is given, since many small ones may be less than a half each.
+  float (*exponential_bytes)(const float* x, int n, const IntegerRow& out);
   // round(x factor), of at most 127, of up to group_of(layout) rows of kPanel columns as the group
   // of a right panel; missing rows become 0.
   void (*pack_group)(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
                      std::int8_t* out);
-  const Bf16Kernels* bf16;  // null where whole numbers are as fast
+  void (*pack_byte_group)(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
+                          std::int8_t* out);  // in byte_layout
+  const Bf16Kernels* bf16;                    // null where whole numbers are as fast
   void (*lstm)(const LstmTask& task);
   // out[i] = max(0, x[i] * scale[i] + shift[i])
   void (*scale_shift_relu)(const float* x, const float* scale, const float* shift, float* out,

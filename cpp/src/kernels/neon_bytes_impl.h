@@ -40,4 +40,13 @@ inline void store_bytes(const V (&x)[kTogether], std::uint8_t* p) {
                           vqmovn_u16(vcombine_u16(to_words(x[2]), to_words(x[3])))));
 }
 
+inline void store_fours(const V (&x)[4], std::int8_t* p) {
+  int32x4_t fours = vdupq_n_s32(0);
+  for (int i = 3; i >= 0; --i) {
+    const int32x4_t byte = vandq_s32(vcvtnq_s32_f32(x[i].v), vdupq_n_s32(0xFF));
+    fours = vorrq_s32(vshlq_n_s32(fours, 8), byte);
+  }
+  vst1q_s8(p, vreinterpretq_s8_s32(fours));
+}
+
 #include "kernels/bytes_impl.h"

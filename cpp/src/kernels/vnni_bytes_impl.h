@@ -40,4 +40,13 @@ inline void store_bytes(const V (&x)[kTogether], std::uint8_t* p) {
   _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b)));
 }
 
+inline void store_fours(const V (&x)[4], std::int8_t* p) {
+  __m512i fours = _mm512_setzero_si512();
+  for (int i = 3; i >= 0; --i) {
+    const __m512i byte = _mm512_and_si512(_mm512_cvtps_epi32(x[i].v), _mm512_set1_epi32(0xFF));
+    fours = _mm512_or_si512(_mm512_slli_epi32(fours, 8), byte);
+  }
+  _mm512_storeu_si512(p, fours);
+}
+
 #include "kernels/bytes_impl.h"

@@ -266,10 +266,10 @@ float to_bytes(const float* x, int n, int padded, const ToNumbers& numbers) {
   return extent.scale(span, kSpan);
 }
 
-// limit e^x for x <= 0, to the nearest whole number: 2 to the power of the whole part of x log2(e)
-// times the Taylor polynomial of 2^f for the rest, |f| <= 0.5, whose error, below 5e-5, is less
-// than the rounding of a limit of 13 bits. What is below e^-28 counts as that.
-inline V whole_exponential(V x, V limit) {
+// limit e^x for x <= 0: 2 to the power of the whole part of x log2(e) times the Taylor polynomial
+// of 2^f for the rest, |f| <= 0.5, whose error, below 5e-5, is less than the rounding of a limit of
+// 13 bits. What is below e^-28 counts as that.
+inline V limited_exponential(V x, V limit) {
   constexpr float kLowest = -28.0F;
   constexpr float kLog2e = 1.44269504088896341F;
   constexpr float kCoefficients[] = {9.6181291e-3F, 5.5504109e-2F, 2.4022651e-1F, 6.9314718e-1F,
@@ -279,25 +279,42 @@ inline V whole_exponential(V x, V limit) {
   const V f = scaled - n;
   V p = V::broadcast(&kCoefficients[0]);
   for (int i = 1; i < 5; ++i) p = V::fma(p, f, V::broadcast(&kCoefficients[i]));
-  return V::round(V::scale(p * limit, n));
+  return V::scale(p * limit, n);
 }
 
-template <typename Numbers>
-float to_weights(const float* x, int n, float limit, int padded, const Numbers& out) {
+struct Nearest {
+  V operator()(V x) { return V::round(x); }
+};
+
+// What rounding takes from a number, the next one of its lane is given.
+struct Carried {
+  V left = V::zero();
+
+  V operator()(V x) {
+    const V sum = x + left;
+    const V whole = V::round(sum);
+    left = sum - whole;
+    return whole;
+  }
+};
+
+template <typename Rounding, typename Numbers>
+float to_weights(const float* x, int n, float limit, int padded, Rounding round,
+                 const Numbers& out) {
   const float top = largest(x, n);
   const V tops = V::broadcast(&top);
   const V limits = V::broadcast(&limit);
   V sums = V::zero();
   int i = 0;
   for (; i + kLanes <= n; i += kLanes) {
-    const V e = whole_exponential(V::load(x + i) - tops, limits);
+    const V e = round(limited_exponential(V::load(x + i) - tops, limits));
     out.put(e, i);
     sums = sums + e;
   }
   float sum = sums.sum();
   float rest[kLanes];
   for (int j = 0; j < kLanes; ++j) rest[j] = i + j < n ? x[i + j] - top : 0.0F;
-  const V e = whole_exponential(V::load(rest), limits);
+  const V e = round(limited_exponential(V::load(rest), limits));
   put_rest(e, i, n, padded, out);
   e.store(rest);
   for (int j = i; j < n; ++j) sum += rest[j - i];
@@ -318,7 +335,14 @@ float quantize_bytes(const float* x, int n, const IntegerRow& out, std::int32_t*
 }
 
 float exponential_row(const float* x, int n, float limit, const IntegerRow& out) {
-  return to_weights(x, n, limit, out.padded, Words{out.data});
+  return to_weights(x, n, limit, out.padded, Nearest{}, Words{out.data});
+}
+
+// A carry may add a half: the largest stays below 255.
+constexpr float kMostByteWeight = 254.0F;
+
+float exponential_bytes(const float* x, int n, const IntegerRow& out) {
+  return to_weights(x, n, kMostByteWeight, out.padded, Carried{}, Words{out.data});
 }
 
 void pack_pairs(const float* x, std::ptrdiff_t stride, int rows, const float* factors,
@@ -344,7 +368,9 @@ constexpr Kernels table(const char* name) {
           .byte_panels = integer_panels<Pairs>,
           .quantize_bytes = quantize_bytes,
           .exponential_row = exponential_row,
+          .exponential_bytes = exponential_bytes,
           .pack_group = pack_pairs,
+          .pack_byte_group = pack_pairs,
           .bf16 = nullptr,
           .lstm = lstm,
           .scale_shift_relu = scale_shift_relu,

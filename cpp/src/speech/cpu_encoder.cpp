@@ -63,8 +63,9 @@ CpuNetwork::EncoderKeyValues CpuNetwork::encoder_key_values() const {
   if (active_kernels().bf16 != nullptr) {
     return kernels::Bf16KeyValues(h.n_audio_head, head_size, h.n_audio_ctx);
   }
+  const bool bytes = active_kernels().byte_layout == kernels::Layout::kBytes;
   return kernels::IntegerKeyValues(h.n_audio_head, head_size, h.n_audio_ctx,
-                                   kernels::Queries::kBytes);
+                                   bytes ? kernels::Queries::kBytes : kernels::Queries::kWords);
 }
 
 void CpuNetwork::set_threads(int threads) {
