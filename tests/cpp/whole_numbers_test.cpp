@@ -226,7 +226,7 @@ void check_packing(const Pack& pack, Layout layout) {
     pack(x.data(), kPanel, rows, factors.data(), got.data());
     for (int r = 0; r < rows; ++r) {
       for (int j = 0; j < kPanel; ++j) {
-        const double value = static_cast<double>(x[static_cast<std::size_t>(r * kPanel + j)]);
+        const auto value = static_cast<double>(x[static_cast<std::size_t>(r * kPanel + j)]);
         packed.set_right(want.data(), r, j, static_cast<int>(std::lround(value * 127.0)));
       }
     }

@@ -32,8 +32,7 @@ struct V {
   static V max(V a, V b) { return {_mm512_max_ps(a.v, b.v)}; }
   static V min(V a, V b) { return {_mm512_min_ps(a.v, b.v)}; }
   static V round(V a) {
-    const __m512 shift = _mm512_set1_ps(12582912.0F);  // 1.5 2^23: no fraction is left of the sum
-    return {_mm512_sub_ps(_mm512_add_ps(a.v, shift), shift)};
+    return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
   }
   static V scale(V a, V n) { return {_mm512_scalef_ps(a.v, n.v)}; }
   static V inverse(V a) {
