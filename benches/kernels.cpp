@@ -223,9 +223,8 @@ int main() {
   if (isa.bf16 != nullptr) {
     attention("bf16", 48, Bf16KeyValues(1, kSize, kPositions), peak.integers);  // two bytes too
   }
-  const double half_bytes =
-      peak.bytes > 0.0 ? 2.0 / (1.0 / peak.bytes + 1.0 / peak.integers) : peak.integers;
-  attention("bytes and int8", 48, with_queries(Queries::kBytes), half_bytes);
+  attention("bytes", 48, with_queries(Queries::kBytes),
+            peak.bytes > 0.0 ? peak.bytes : peak.integers);
   for (const int rows : {48, 1}) {
     attention("int8", rows, with_queries(Queries::kWords), peak.integers);
     attention("f32", rows, KeyValues(1, kSize, kPositions), peak.floats);

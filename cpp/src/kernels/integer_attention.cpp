@@ -84,6 +84,21 @@ void IntegerKeyValues::store_keys(int head, int count, const float* key, std::pt
   }
 }
 
+namespace {
+
+// Of a right panel of `end` numbers, groups of inputs one after another.
+void sum_columns(const std::int8_t* panel, std::ptrdiff_t end, int group, std::int32_t* sums) {
+  const int line = kPanel * group;
+  std::int32_t places[4 * kPanel] = {};
+  for (std::ptrdiff_t first = 0; first < end; first += line) {
+    for (int i = 0; i < line; ++i) places[i] += panel[first + i];
+  }
+  std::fill_n(sums, kPanel, 0);
+  for (int i = 0; i < line; ++i) sums[i / group] += places[i];
+}
+
+}  // namespace
+
 // A column of values has one scale: its products with the weights of all positions are summed.
 void IntegerKeyValues::store_values(int head, int count, const float* value,
                                     std::ptrdiff_t stride) {
@@ -117,9 +132,7 @@ void IntegerKeyValues::store_values(int head, int count, const float* value,
     // Sums are of all that a product reads: what a longer window left there counts for nothing.
     const std::ptrdiff_t end = std::ptrdiff_t{padded_inputs(layout(), count)} * kPanel;
     std::fill(panel + std::ptrdiff_t{(count + group - 1) / group * group} * kPanel, panel + end, 0);
-    std::int32_t* sums = value_sums_.data() + size(head) * size(value_size_) + d;
-    std::fill_n(sums, kPanel, 0);
-    for (std::ptrdiff_t i = 0; i < end; ++i) sums[i % (kPanel * group) / group] += panel[i];
+    sum_columns(panel, end, group, value_sums_.data() + size(head) * size(value_size_) + d);
   }
 }
 
