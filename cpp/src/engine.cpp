@@ -17,6 +17,7 @@
 #include "speech/ggml_network.h"
 #include "speech/model_file.h"
 #include "speech/pointing.h"
+#include "speech/published_heads.h"
 #include "speech/transcriber.h"
 
 namespace earwitness {
@@ -73,6 +74,8 @@ struct Engine::Impl {
 
   std::timed_mutex pointing_mutex;  // held while they are being found: others wait for them
   std::optional<std::vector<speech::PointingHead>> pointing_heads;
+  // Known without a search, if not to the hundredth of a second. May be none.
+  std::vector<speech::PointingHead> following_heads;
 
   std::unique_ptr<speech::Network> take_network() {
     std::function<std::unique_ptr<speech::Network>()> make;
@@ -123,6 +126,11 @@ Engine::Engine(const std::filesystem::path& path, const std::string& device,
   speech::ModelFile file = speech::ModelFile::parse(path);
   const speech::Hyperparameters h = file.hparams;
   impl_->pointing_heads = speech::measured_pointing_heads(file.fingerprint);
+  if (impl_->pointing_heads) {
+    impl_->following_heads = *impl_->pointing_heads;
+  } else {
+    for (const auto& head : speech::published_heads(h)) impl_->following_heads.push_back({head});
+  }
   impl_->vocabulary = std::make_unique<speech::Vocabulary>(std::move(file.tokens), h.n_vocab);
   impl_->mel =
       std::make_unique<speech::Mel>(file.mel_filters, file.n_filter_mels, file.n_filter_bins);
@@ -178,10 +186,10 @@ Transcript Engine::transcribe(PcmView pcm, const TranscribeOptions& options,
   watch.check();
   const std::shared_ptr<Impl> impl = impl_;  // outlives a close() or destructor meanwhile
   std::unique_ptr<speech::Network> network = impl->take_network();
-  std::vector<speech::PointingHead> heads;
-  if (options.word_timestamps) {
-    heads = impl->find_pointing_heads(*network, options.resolved_threads(), watch);
-  }
+  const std::vector<speech::PointingHead> heads =
+      options.word_timestamps
+          ? impl->find_pointing_heads(*network, options.resolved_threads(), watch)
+          : impl->following_heads;
   Transcript transcript =
       speech::Transcriber(*network, vocabulary, *impl->mel, pcm, options, heads, watch).run();
   impl->give_back(std::move(network));

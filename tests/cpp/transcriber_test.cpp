@@ -18,6 +18,7 @@ struct Line {
   Ids tokens;
   double probability = 0.9;
   double no_speech = 0.0;
+  double pace = 0.5;  // seconds from one text token to the next, where the head looks
 };
 
 // A network that says the lines of a script, one for each window, and nothing once they are said.
@@ -37,7 +38,9 @@ class Scripted : public Network {
     options.temperature_increment = 0.0;
     const Control control;
     Watch watch(control);
-    return Transcriber(*this, vocabulary_, mel, {pcm.data(), pcm.size()}, options, {}, watch).run();
+    const std::vector<PointingHead> heads = {{}};
+    return Transcriber(*this, vocabulary_, mel, {pcm.data(), pcm.size()}, options, heads, watch)
+        .run();
   }
   TokenId ts(double seconds) const {
     return vocabulary_.timestamp_begin() + static_cast<TokenId>(std::lround(seconds * 50.0));
@@ -63,9 +66,16 @@ class Scripted : public Network {
     say_next();
     return logits_;
   }
-  std::vector<float> attend(std::span<const TokenId>, std::span<const AttentionHead>, int,
-                            Watch&) override {
-    return {};
+  std::vector<float> attend(std::span<const TokenId> tokens, std::span<const AttentionHead> heads,
+                            int, Watch&) override {
+    CHECK(heads.size() == 1);
+    const auto columns = static_cast<std::size_t>(hparams_.n_audio_ctx);
+    std::vector<float> looks(tokens.size() * columns, 0.0F);
+    for (std::size_t row = 1; row < tokens.size(); ++row) {  // the first is the start
+      const double seconds = line().pace * static_cast<double>(row - 1);
+      looks[row * columns + std::min(columns - 1, static_cast<std::size_t>(seconds * 50.0))] = 1.0F;
+    }
+    return looks;
   }
 
  private:
@@ -136,6 +146,26 @@ TEST(what_was_just_said_is_not_said_again) {
                   {.tokens = {ts(0), 300, ts(20)}},
                   {.tokens = {ts(0), 301, 302, 303, ts(2.5)}}});
   CHECK(begins(twice.hear(32.0)) == (std::vector<double>{0.0, 30.0}));
+}
+
+// Ten tokens until 4 s, spoken until 4, 5.5 or 28 s.
+TEST(text_whose_times_pass_too_slowly_is_not_heard_again) {
+  const auto hear = [](double spoken) {
+    const Line said{.tokens = {ts(0), 300, 301, 302, 303, ts(2), ts(2), 304, 305, 306, 307, 308,
+                               309, ts(4), ts(4)},
+                    .pace = spoken / 10.0};
+    return Scripted({said, {.tokens = {ts(0), 310, ts(1)}}}).hear(30.0);
+  };
+  for (const double right : {4.0, 5.5}) {
+    const Transcript heard = hear(right);
+    CHECK(begins(heard) == (std::vector<double>{0.0, 0.0, 4.0}));
+    CHECK_NEAR(heard.segments[1].end, 4.0, 1e-9);
+  }
+  const Transcript drifted = hear(28.0);
+  CHECK(begins(drifted) == (std::vector<double>{0.0, 0.0, 28.0}));
+  CHECK_NEAR(drifted.segments[0].end, 4 * 2.8, 0.03);
+  CHECK_NEAR(drifted.segments[1].start, 4 * 2.8, 0.03);
+  CHECK_NEAR(drifted.segments[1].end, 28.0, 0.03);
 }
 
 TEST(a_short_rest_is_passed_over) {

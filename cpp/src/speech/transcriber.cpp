@@ -32,6 +32,12 @@ constexpr double kLongRest = 3.0;
 constexpr float kMostNoSpeech = 0.5F;
 constexpr float kLeastLogprob = -0.7F;
 
+// A text ends later than its timestamps say where the heads that follow the words look so far
+// behind them for the last tokens. On real speech they look less than a second behind, or six and
+// more.
+constexpr std::size_t kLastTokens = 5;
+constexpr double kDrift = 2.0;  // seconds
+
 class Stopwatch {
  public:
   explicit Stopwatch(double& total) : total_(total), start_(Clock::now()) {}
@@ -187,6 +193,15 @@ std::vector<DecodedWindow> Transcriber::decode(std::span<const Window> windows) 
 
 namespace {
 
+// The text of all segments of a window, as indices into its tokens.
+std::vector<std::size_t> text_of(const WindowSegments& cut) {
+  std::vector<std::size_t> text;
+  for (const TokenSegment& segment : cut.segments) {
+    text.insert(text.end(), segment.text.begin(), segment.text.end());
+  }
+  return text;
+}
+
 // Enough for the rest of a window that was to be passed over; not so what was just said.
 bool is_sure(const DecodedWindow& decoded, const std::vector<Segment>& segments,
              const std::string& last_text) {
@@ -213,6 +228,7 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
   if (decoded.repeats) {
     cut_loops(cut, decoded.tokens, vocabulary_, options_.compression_ratio_threshold);
   }
+  mend_drift(cut, decoded, window);
   std::vector<Segment> segments = segments_of(cut, decoded, window.begin);
   if (in_rest && !is_sure(decoded, segments, stretch.last_text)) {
     stretch.at = passed_over;
@@ -234,6 +250,27 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
       for (std::size_t i : segment.text) history_.push_back(decoded.tokens[i]);
     }
   }
+}
+
+// Now and then, above all after silence, a model lets the time pass too slowly: all that is said is
+// in its text, but what follows would begin long before the end of it and say the rest again.
+void Transcriber::mend_drift(WindowSegments& cut, const DecodedWindow& decoded,
+                             const Window& window) {
+  const double length = static_cast<double>(window.n_samples) / kSampleRate;
+  if (pointing_heads_.empty() || length - cut.heard < kLongRest) return;
+  const Stopwatch align(transcript_.timings.align);
+  const std::vector<std::size_t> text = text_of(cut);
+  if (text.size() < kLastTokens) return;
+  const std::vector<double> starts = find_starts(text, decoded, window.slot, window.n_samples);
+  if (starts[text.size() - kLastTokens] < cut.heard + kDrift) return;
+  std::size_t at = 0;
+  for (TokenSegment& segment : cut.segments) {
+    segment.start = starts[at];
+    at += segment.text.size();
+    segment.end = starts[at];
+  }
+  cut.heard = cut.segments.back().end;
+  cut.next = std::max(cut.next, cut.heard);
 }
 
 // With a margin of silence, in which the model sees that the speech has ended.
@@ -311,21 +348,12 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
   if (segments.empty()) return;
   const Stopwatch align(transcript_.timings.align);
   constexpr double kShortestWord = 0.02;  // seconds
-  std::vector<TokenId> tokens = start_tokens();
-  const int first_row = static_cast<int>(tokens.size());
-  tokens.push_back(vocabulary_.no_timestamps());
-  std::vector<std::size_t> places;  // of the text, among the window's tokens
-  for (const TokenSegment& part : cut.segments) {
-    for (std::size_t i : part.text) {
-      tokens.push_back(decoded.tokens[i]);
-      places.push_back(i);
-    }
-  }
+  const std::vector<std::size_t> text = text_of(cut);
   // Whether the text starts or ends before its token i, or a segment does, or text was left out.
   const auto interrupted = [&](std::size_t i) {
-    return i == 0 || i == places.size() || places[i] > places[i - 1] + 1;
+    return i == 0 || i == text.size() || text[i] > text[i - 1] + 1;
   };
-  const std::vector<double> starts = find_starts(tokens, first_row, window.slot, n_done);
+  const std::vector<double> starts = find_starts(text, decoded, window.slot, n_done);
   const double offset = static_cast<double>(window.begin) / kSampleRate;
   const double window_end = offset + static_cast<double>(n_done) / kSampleRate;
   const Loudness loudness(pcm_, window.begin, n_done);
@@ -360,8 +388,13 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
   }
 }
 
-std::vector<double> Transcriber::find_starts(std::span<const TokenId> tokens, int first_row,
-                                             int slot, std::size_t n_done) {
+std::vector<double> Transcriber::find_starts(std::span<const std::size_t> text,
+                                             const DecodedWindow& decoded, int slot,
+                                             std::size_t n_done) {
+  std::vector<TokenId> tokens = start_tokens();
+  const int first_row = static_cast<int>(tokens.size());
+  tokens.push_back(vocabulary_.no_timestamps());
+  for (const std::size_t i : text) tokens.push_back(decoded.tokens[i]);
   std::vector<AttentionHead> heads;
   for (const PointingHead& p : pointing_heads_) heads.push_back(p.head);
   const std::vector<float> attention = network_.attend(tokens, heads, slot, watch_);

@@ -18,8 +18,8 @@ namespace earwitness::speech {
 
 class Transcriber {
  public:
-  // pointing_heads: needed for word timestamps alone; they, and all other references, are to
-  // outlive it.
+  // pointing_heads: word timestamps need one; without any, times that a model lets pass too slowly
+  // are not noticed. They, and all other references, are to outlive it.
   Transcriber(Network& network, const Vocabulary& vocabulary, const Mel& mel, PcmView pcm,
               const TranscribeOptions& options, std::span<const PointingHead> pointing_heads,
               Watch& watch);
@@ -50,6 +50,8 @@ class Transcriber {
   std::vector<DecodedWindow> decode(std::span<const Window> windows);
   // Appends the window's segments to its stretch, which goes on after what is done with.
   void finish(const Window& window, const DecodedWindow& decoded);
+  // Where the text goes on long after its timestamps end, takes its times from the pointing heads.
+  void mend_drift(WindowSegments& cut, const DecodedWindow& decoded, const Window& window);
   int sound_positions(std::size_t n_samples) const;
   void detect_language(int slot);
   std::vector<Segment> segments_of(const WindowSegments& cut, const DecodedWindow& decoded,
@@ -58,9 +60,10 @@ class Transcriber {
   void add_words(const WindowSegments& cut, const DecodedWindow& decoded, const Window& window,
                  std::size_t n_done, std::vector<Segment>& segments);
   void publish(std::vector<Segment>& segments);
-  // When each text token starts, and the last one ends: seconds from the window's begin.
-  std::vector<double> find_starts(std::span<const TokenId> tokens, int first_row, int slot,
-                                  std::size_t n_done);
+  // When each text token starts, and the last one ends: seconds from the window's begin. text:
+  // indices into the window's tokens.
+  std::vector<double> find_starts(std::span<const std::size_t> text, const DecodedWindow& decoded,
+                                  int slot, std::size_t n_done);
   void report_progress(std::size_t done);
   std::vector<TokenId> start_tokens() const;
 
