@@ -127,6 +127,33 @@ TEST(windows_side_by_side_are_as_if_alone) {
   }
 }
 
+// Whose sequences are shared out.
+TEST(windows_side_by_side_are_the_same_on_any_number_of_threads) {
+  const synthetic::TempFile file(synthetic::make_image({}).bytes());
+  for (const Kind kind : {Kind::kFloat, Kind::kInteger}) {
+    std::vector<Logits> heard[2];
+    for (const int threads : {1, 2}) {
+      Ours ours(file.path(), kind);
+      const std::vector<float> half(ours.mel().size() / 2, 0.25F);
+      ours.encode(half, 32, 0.25F, threads, 1);
+      ours.encode(threads);
+      std::vector<int> slots;
+      Ids tokens;
+      for (int i = 0; i < 24; ++i) {
+        slots.push_back(i % 2);
+        tokens.push_back(7 + i);
+      }
+      std::vector<Logits>& logits = heard[threads - 1];
+      logits.push_back(ours.prompt({50257, 400, 9, 10, 11, 12}, {5}, 1, slots));
+      for (int i = 0; i < 30; ++i) {
+        logits.push_back(ours.step(tokens));
+        for (TokenId& token : tokens) ++token;
+      }
+    }
+    CHECK(heard[0] == heard[1]);
+  }
+}
+
 TEST(nothing_of_a_longer_window_is_left) {
   const synthetic::TempFile file(synthetic::make_image({}).bytes());
   const Ids prompt = {50257, 400};

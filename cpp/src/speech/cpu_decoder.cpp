@@ -1,5 +1,6 @@
-// CpuNetwork: tokens → logits, over the encoded window. On the calling thread but for the logits: a
-// token's other products are too short to be worth handing out.
+// CpuNetwork: tokens → logits, over the encoded windows. The sequences of several windows are
+// shared out among the threads; those of one, whose products are too short to be worth handing out,
+// stay on the calling thread up to the logits.
 #include <algorithm>
 #include <numeric>
 
@@ -27,9 +28,19 @@ struct CpuNetwork::Pass {
   std::span<const AttentionHead> heads = {};  // whose cross attention is wanted
   std::vector<float>* attention = nullptr;    // [heads][tokens][positions of sound]
 
-  int total() const { return static_cast<int>(tokens.size()); }
-  int n_tokens() const { return total() / static_cast<int>(slots.size()); }
+  int n_sequences() const { return static_cast<int>(slots.size()); }
+  int n_tokens() const { return static_cast<int>(tokens.size()) / n_sequences(); }
   int slot_of(int token) const { return slots[at(token / n_tokens())]; }
+  bool of_one_window() const {
+    return std::all_of(slots.begin(), slots.end(), [&](int slot) { return slot == slots[0]; });
+  }
+};
+
+// The tokens first ... first + rows - 1 of a pass: those of some whole sequences.
+struct CpuNetwork::Part {
+  int first = 0;
+  int rows = 0;
+  float* scratch = nullptr;  // for attention
 };
 
 void CpuNetwork::reserve_sequences(int n) {
@@ -112,22 +123,34 @@ std::vector<float> CpuNetwork::attend(std::span<const TokenId> tokens,
 }
 
 std::span<float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
-  const CpuWeights& w = *weights_;
   const int n_state = hparams().n_text_state;
-  const int n = pass.total();
-  kernels::grow(y_, std::ptrdiff_t{n} * n_state);
-  kernels::grow(normed_, std::ptrdiff_t{n} * n_state);
-  kernels::grow(projected_, std::ptrdiff_t{n} * 3 * n_state);
-  kernels::grow(attended_, std::ptrdiff_t{n} * n_state);
-  kernels::grow(hidden_, std::ptrdiff_t{n} * 4 * n_state);
-  kernels::grow(attention_scratch_, static_cast<std::ptrdiff_t>(kernels::attention_scratch(
-                                        std::max(hparams().n_audio_ctx, hparams().n_text_ctx),
-                                        n_state / hparams().n_text_head)));
-
+  const auto floats = std::ssize(pass.tokens) * n_state;
+  kernels::grow(y_, floats);
+  kernels::grow(normed_, floats);
+  kernels::grow(projected_, 3 * floats);
+  kernels::grow(attended_, floats);
+  kernels::grow(hidden_, 4 * floats);
   for (std::size_t i = 0; i < pass.slots.size(); ++i) {
     for (kernels::KeyValues& kv : sequences_[i]) kv.reserve(pass.position + pass.n_tokens());
   }
-  for (int i = 0; i < n; ++i) {
+  const int n = pass.n_sequences();
+  const int parts = pass.of_one_window() ? 1 : std::min(pool_->size(), n);
+  const auto run_part = [&](int index, int worker) {
+    const int first = index * n / parts;
+    const int end = (index + 1) * n / parts;
+    run_layers(
+        pass,
+        {first * pass.n_tokens(), (end - first) * pass.n_tokens(), scratch_[at(worker)].data()},
+        worker, watch);
+  };
+  parts > 1 ? run(parts, watch, run_part) : run_part(0, 0);
+  return logits(pass.rows, watch);
+}
+
+void CpuNetwork::run_layers(const Pass& pass, const Part& part, int worker, Watch& watch) {
+  const CpuWeights& w = *weights_;
+  const int n_state = hparams().n_text_state;
+  for (int i = part.first; i < part.first + part.rows; ++i) {
     const int token = pass.tokens[at(i)];
     const float* position =
         w.text_positions.data() + at(pass.position + i % pass.n_tokens()) * at(n_state);
@@ -135,18 +158,17 @@ std::span<float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
     for (int j = 0; j < n_state; ++j) y[j] = w.token_embedding.weight(token, j) + position[j];
   }
   for (std::size_t layer = 0; layer < w.decoder.size(); ++layer) {
-    watch.check();
-    self_attention(w.decoder[layer].attention, layer, pass);
-    cross_attention(w.decoder[layer].cross, layer, pass, pass.attention);
-    mlp(w.decoder[layer].mlp, n);
+    check(worker, watch);
+    self_attention(w.decoder[layer].attention, layer, pass, part);
+    cross_attention(w.decoder[layer].cross, layer, pass, part);
+    mlp(w.decoder[layer].mlp, part);
   }
-  return logits(pass.rows, watch);
 }
 
 namespace {
 
-void norm_rows(const CpuNorm& norm, const float* x, int rows, int n_state, float* out) {
-  for (int r = 0; r < rows; ++r) {
+void norm_rows(const CpuNorm& norm, const float* x, int first, int rows, int n_state, float* out) {
+  for (int r = first; r < first + rows; ++r) {
     active_kernels().layer_norm(x + at(r) * at(n_state), norm.weight.data(), norm.bias.data(),
                                 out + at(r) * at(n_state), n_state);
   }
@@ -154,82 +176,88 @@ void norm_rows(const CpuNorm& norm, const float* x, int rows, int n_state, float
 
 }  // namespace
 
-void CpuNetwork::self_attention(const CpuSelfAttention& w, std::size_t layer, const Pass& pass) {
+void CpuNetwork::self_attention(const CpuSelfAttention& w, std::size_t layer, const Pass& pass,
+                                const Part& part) {
   const int n_state = hparams().n_text_state;
   const int n_head = hparams().n_text_head;
   const int d = n_state / n_head;
-  const int n = pass.total();
-  norm_rows(w.norm, y_.data(), n, n_state, normed_.data());
-  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, n, w.query_key_value,
+  const auto [first, rows, scratch] = part;
+  norm_rows(w.norm, y_.data(), first, rows, n_state, normed_.data());
+  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, first, rows, w.query_key_value,
             {.data = projected_.data(), .rows = {.stride = 3 * n_state}}, {});
-  for (int i = 0; i < n; ++i) {
+  for (int i = first; i < first + rows; ++i) {
     kernels::KeyValues& kv = sequences_[at(i / pass.n_tokens())][layer];
     const int position = pass.position + i % pass.n_tokens();
     const float* row = projected_.data() + at(i) * at(3 * n_state);
     for (int head = 0; head < n_head; ++head) {
       const float* query = row + head * d;
       kv.store(head, position, 1, query + n_state, query + 2 * n_state, 0);
-      kernels::attend(query, 0, 1, kv, head, {position + 1}, attention_scratch_.data(),
+      kernels::attend(query, 0, 1, kv, head, {position + 1}, scratch,
                       attended_.data() + at(i) * at(n_state) + at(head * d), 0);
     }
   }
-  gemm_rows({.data = attended_.data(), .rows = {.stride = n_state}}, 0, n, w.out,
+  gemm_rows({.data = attended_.data(), .rows = {.stride = n_state}}, part.first, part.rows, w.out,
             {.data = y_.data(), .rows = {.stride = n_state}},
             {.residual = y_.data(), .residual_rows = {.stride = n_state}});
 }
 
 void CpuNetwork::cross_attention(const CpuCrossAttention& w, std::size_t layer, const Pass& pass,
-                                 std::vector<float>* probabilities) {
+                                 const Part& part) {
   const int n_state = hparams().n_text_state;
   const int n_head = hparams().n_text_head;
   const int d = n_state / n_head;
-  const int n = pass.total();
-  norm_rows(w.norm, y_.data(), n, n_state, normed_.data());
-  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, n, w.query,
-            {.data = projected_.data(), .rows = {.stride = n_state}}, {});
-  for (int first = 0, rows = 1; first < n; first += rows, rows = 1) {
+  const int query_stride = 3 * n_state;  // as before, so that no part writes where another reads
+  const int end = part.first + part.rows;
+  norm_rows(w.norm, y_.data(), part.first, part.rows, n_state, normed_.data());
+  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, part.first, part.rows, w.query,
+            {.data = projected_.data(), .rows = {.stride = query_stride}}, {});
+  for (int first = part.first, rows = 1; first < end; first += rows, rows = 1) {
     const int slot = pass.slot_of(first);
-    while (first + rows < n && rows < kernels::kAttentionRows &&
+    while (first + rows < end && rows < kernels::kAttentionRows &&
            pass.slot_of(first + rows) == slot) {
       ++rows;
     }
     const Window& window = windows_[at(slot)];
     for (int head = 0; head < n_head; ++head) {
-      const std::size_t offset = at(first) * at(n_state) + at(head * d);
+      const float* query = projected_.data() + at(first) * at(query_stride) + at(head * d);
+      float* out = attended_.data() + at(first) * at(n_state) + at(head * d);
       const bool wanted = std::any_of(
           pass.heads.begin(), pass.heads.end(),
           [&](const AttentionHead& h) { return at(h.layer) == layer && h.head == head; });
       if (wanted) kernels::grow(probabilities_, std::ptrdiff_t{rows} * window.n_positions);
       std::visit(
           [&](const auto& kv) {
-            kernels::attend(projected_.data() + offset, n_state, rows, kv, head, window.positions(),
-                            attention_scratch_.data(), attended_.data() + offset, n_state,
-                            wanted ? probabilities_.data() : nullptr);
+            kernels::attend(query, query_stride, rows, kv, head, window.positions(), part.scratch,
+                            out, n_state, wanted ? probabilities_.data() : nullptr);
           },
           window.cross[layer]);
       for (std::size_t i = 0; i < pass.heads.size(); ++i) {
         if (at(pass.heads[i].layer) != layer || pass.heads[i].head != head) continue;
         for (int r = 0; r < rows; ++r) {
           std::copy_n(probabilities_.data() + at(r) * at(window.n_positions), window.n_sound,
-                      probabilities->data() + (i * at(n) + at(first + r)) * at(window.n_sound));
+                      pass.attention->data() +
+                          (i * pass.tokens.size() + at(first + r)) * at(window.n_sound));
         }
       }
     }
   }
-  gemm_rows({.data = attended_.data(), .rows = {.stride = n_state}}, 0, n, w.out,
+  gemm_rows({.data = attended_.data(), .rows = {.stride = n_state}}, part.first, part.rows, w.out,
             {.data = y_.data(), .rows = {.stride = n_state}},
             {.residual = y_.data(), .residual_rows = {.stride = n_state}});
 }
 
-void CpuNetwork::mlp(const CpuMlp& w, int rows) {
+void CpuNetwork::mlp(const CpuMlp& w, const Part& part) {
   const int n_state = hparams().n_text_state;
-  norm_rows(w.norm, y_.data(), rows, n_state, normed_.data());
-  gemm_rows({.data = normed_.data(), .rows = {.stride = n_state}}, 0, rows, w.up,
-            {.data = hidden_.data(), .rows = {.stride = 4 * n_state}}, {});
-  active_kernels().gelu(hidden_.data(), static_cast<long long>(rows) * 4 * n_state);
-  gemm_rows({.data = hidden_.data(), .rows = {.stride = 4 * n_state}}, 0, rows, w.down,
-            {.data = y_.data(), .rows = {.stride = n_state}},
-            {.residual = y_.data(), .residual_rows = {.stride = n_state}});
+  const kernels::RowLayout by_state{.stride = n_state};
+  const kernels::RowLayout by_hidden{.stride = 4 * n_state};
+  norm_rows(w.norm, y_.data(), part.first, part.rows, n_state, normed_.data());
+  gemm_rows({.data = normed_.data(), .rows = by_state}, part.first, part.rows, w.up,
+            {.data = hidden_.data(), .rows = by_hidden}, {});
+  active_kernels().gelu(hidden_.data() + at(part.first) * at(4 * n_state),
+                        static_cast<long long>(part.rows) * 4 * n_state);
+  gemm_rows({.data = hidden_.data(), .rows = by_hidden}, part.first, part.rows, w.down,
+            {.data = y_.data(), .rows = by_state},
+            {.residual = y_.data(), .residual_rows = by_state});
 }
 
 std::span<float> CpuNetwork::logits(std::span<const int> rows, Watch& watch) {

@@ -74,23 +74,28 @@ void CpuNetwork::set_threads(int threads) {
   const Hyperparameters& h = hparams();
   // The most that a task holds for its rows: the MLP's hidden layer, or a head's scores.
   const std::size_t layers = at(kRows) * at(5 * h.n_audio_state);
-  const std::size_t attention =
-      kernels::attention_scratch(h.n_audio_ctx, h.n_audio_state / h.n_audio_head);
+  const std::size_t attention = kernels::attention_scratch(
+      std::max(h.n_audio_ctx, h.n_text_ctx),
+      std::max(h.n_audio_state / h.n_audio_head, h.n_text_state / h.n_text_head));
   scratch_.assign(at(threads), {});
   for (auto& buffer : scratch_) buffer.resize(std::max(layers, attention));
 }
 
-// Worker 0 is the calling thread, the only one that may ask the caller whether to go on.
 void CpuNetwork::run(int tasks, Watch& watch, const kernels::ThreadPool::Task& task) {
   watch.check();
   pool_->run(tasks, [&](int index, int worker) {
-    if (worker == 0) {
-      watch.check();
-    } else {
-      watch.control().cancel.throw_if_cancelled();
-    }
+    check(worker, watch);
     task(index, worker);
   });
+}
+
+// Worker 0 is the calling thread, the only one that may ask the caller whether to go on.
+void CpuNetwork::check(int worker, Watch& watch) {
+  if (worker == 0) {
+    watch.check();
+  } else {
+    watch.control().cancel.throw_if_cancelled();
+  }
 }
 
 void CpuNetwork::reserve_positions(int n) {

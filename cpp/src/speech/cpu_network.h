@@ -33,6 +33,7 @@ class CpuNetwork final : public Network {
 
  private:
   struct Pass;
+  struct Part;
   using Sequence = std::vector<kernels::KeyValues>;  // by text layer
   using WindowKeyValues = std::variant<kernels::KeyValues, kernels::IntegerKeyValues>;
   using EncoderKeyValues =
@@ -51,6 +52,7 @@ class CpuNetwork final : public Network {
 
   void set_threads(int threads);
   void run(int tasks, Watch& watch, const kernels::ThreadPool::Task& task);
+  static void check(int worker, Watch& watch);
 
   void lay_out(int sound);
   void reserve_positions(int n);
@@ -63,10 +65,12 @@ class CpuNetwork final : public Network {
 
   void reserve_sequences(int n);
   std::span<float> run_decoder(const Pass& pass, Watch& watch);
-  void self_attention(const CpuSelfAttention& w, std::size_t layer, const Pass& pass);
+  void run_layers(const Pass& pass, const Part& part, int worker, Watch& watch);
+  void self_attention(const CpuSelfAttention& w, std::size_t layer, const Pass& pass,
+                      const Part& part);
   void cross_attention(const CpuCrossAttention& w, std::size_t layer, const Pass& pass,
-                       std::vector<float>* probabilities);
-  void mlp(const CpuMlp& w, int rows);
+                       const Part& part);
+  void mlp(const CpuMlp& w, const Part& part);
   std::span<float> logits(std::span<const int> rows, Watch& watch);
 
   std::shared_ptr<const CpuWeights> weights_;
@@ -95,7 +99,7 @@ class CpuNetwork final : public Network {
   std::vector<int> slots_;  // of the sequences that are being decoded
   int position_ = 0;
   kernels::FloatBuffer y_, normed_, projected_, attended_, hidden_;
-  kernels::FloatBuffer attention_scratch_, probabilities_;
+  kernels::FloatBuffer probabilities_;
   std::vector<float> logits_;
 };
 
