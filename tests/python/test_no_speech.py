@@ -207,9 +207,10 @@ def test_a_loop_is_cut_to_its_first_run(
     samples = np.tile(words, 20)
     endless = engine.transcribe(samples, compression_ratio_threshold=None, entropy_threshold=None)
     assert compression_ratio(endless.text) > 10
-    heard = engine.transcribe(samples, word_timestamps=True)
+    # What a temperature draws is another text on each kind of processor: none is tried.
+    heard = engine.transcribe(samples, word_timestamps=True, temperature_increment=0.0)
     assert heard.text
-    # By words: another temperature may set other marks.
+    # By words: a search by beams may set other marks.
     said = bare_words(heard.text)
     assert bare_words(endless.text)[: len(said)] == said
     assert compression_ratio(heard.text) < 2.4

@@ -149,7 +149,8 @@ def test_words_beside_a_loop_that_was_cut_do_not_stretch_over_it(
     samples = np.concatenate(
         [np.tile(country, 20), np.zeros(RATE // 2, np.float32), jfk[: 8 * RATE]]
     )
-    words = hear(engine, samples).words
+    # What a temperature draws is another text on each kind of processor: none is tried.
+    words = hear(engine, samples, temperature_increment=0.0).words
     assert [bare(w) for w in words][:3] == ["country", "and", "so"]
     assert max(w.end - w.start for w in words) <= 1.41  # twice 0.7 s
     assert all(w.start > rest - 1.41 for w in words[1:])

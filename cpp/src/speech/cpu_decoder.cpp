@@ -196,7 +196,7 @@ void CpuNetwork::self_attention(const CpuSelfAttention& w, std::size_t layer, co
                       attended_.data() + at(i) * at(n_state) + at(head * d), 0);
     }
   }
-  gemm_rows({.data = attended_.data(), .rows = {.stride = n_state}}, part.first, part.rows, w.out,
+  gemm_rows({.data = attended_.data(), .rows = {.stride = n_state}}, first, rows, w.out,
             {.data = y_.data(), .rows = {.stride = n_state}},
             {.residual = y_.data(), .residual_rows = {.stride = n_state}});
 }
