@@ -246,7 +246,7 @@ float quantize_planes(const float* x, int n, float limit, const IntegerRow& out)
 }
 
 float exponential_planes(const float* x, int n, float limit, const IntegerRow& out) {
-  return to_weights(x, n, limit, out.padded, Nearest{}, Planes(out));
+  return to_weights<Nearest>(x, n, limit, out.padded, Planes(out));
 }
 
 constexpr Kernels with_plane_tiles(Kernels kernels) {

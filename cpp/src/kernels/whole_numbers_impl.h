@@ -20,6 +20,8 @@ struct Pairs {
   static S finish(S sums, const IntegerTask& /*t*/, int /*row*/, int /*column*/) { return sums; }
 };
 
+constexpr int kLine = 64;  // bytes of the cache
+
 template <int Rows, int Panels, typename Form>
 EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
   constexpr int kColumns = Panels * kVectors;
@@ -32,10 +34,10 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
     EARWITNESS_UNROLL
     for (int j = 0; j < kColumns; ++j) acc[r][j] = Form::Sum::zero();
   }
-  // Few rows pass over the weights only once.
-  const std::ptrdiff_t ahead = t.rows <= Form::kRows ? Panels * t.b_stride : 0;
+  // The last rows to pass over these panels have the next ones fetched.
+  const std::ptrdiff_t ahead = first + Rows == t.rows ? Panels * t.b_stride : 0;
   for (std::ptrdiff_t k = 0; k < t.inputs / Form::kGroup; ++k) {
-    if (ahead != 0 && k % 2 == 0) {
+    if (ahead != 0 && k % (kLine / (Form::kGroup * kPanel)) == 0) {
       EARWITNESS_UNROLL
       for (int p = 0; p < Panels; ++p) fetch(b + ahead + p * t.b_stride);
     }
@@ -54,22 +56,34 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
     }
   }
   const V slope = V::broadcast(&t.negative_slope);
+  const bool as_it_is = t.residual == nullptr && t.negative_slope == 1.0F;
   EARWITNESS_UNROLL
   for (int r = 0; r < Rows; ++r) {
     float* c = t.c[first + r] + t.c_offset;
+    const float* start = t.accumulate ? c : t.bias;
     const V row_scale = V::broadcast(t.a_scales + first + r);
+    V y[kColumns];
     EARWITNESS_UNROLL
     for (int j = 0; j < kColumns; ++j) {
       const int column = j * kLanes;
-      const float* start = t.accumulate ? c : t.bias;
-      V y = V::fma(Form::finish(acc[r][j], t, first + r, column).to_float(),
-                   row_scale * V::load(t.b_scales + column),
-                   start != nullptr ? V::load(start + column) : V::zero());
-      if (t.residual != nullptr) {
-        y = y + V::load(t.residual[first + r] + t.c_offset + column);
-      }
-      V::max(y, slope * y).store(c + column);
+      y[j] = Form::finish(acc[r][j], t, first + r, column).to_float();
     }
+    EARWITNESS_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      const V scale = row_scale * V::load(t.b_scales + j * kLanes);
+      y[j] = start == nullptr ? y[j] * scale : V::fma(y[j], scale, V::load(start + j * kLanes));
+    }
+    if (!as_it_is) {
+      EARWITNESS_UNROLL
+      for (int j = 0; j < kColumns; ++j) {
+        if (t.residual != nullptr) {
+          y[j] = y[j] + V::load(t.residual[first + r] + t.c_offset + j * kLanes);
+        }
+        y[j] = V::max(y[j], slope * y[j]);
+      }
+    }
+    EARWITNESS_UNROLL
+    for (int j = 0; j < kColumns; ++j) y[j].store(c + j * kLanes);
   }
 }
 
@@ -79,7 +93,7 @@ void integer_tiles(const IntegerTask& t, int first) {
     integer_tile<Rows, Panels, Form>(t, first);
   }
   if constexpr (Rows > 1) {
-    if (first < t.rows) integer_tiles<(Rows > 4 ? Rows / 2 : Rows - 1), Panels, Form>(t, first);
+    if (first < t.rows) integer_tiles<Rows - 1, Panels, Form>(t, first);
   }
 }
 
@@ -266,21 +280,36 @@ float to_bytes(const float* x, int n, int padded, const ToNumbers& numbers) {
   return extent.scale(span, kSpan);
 }
 
-// limit e^x for x <= 0: 2 to the power of the whole part of x log2(e) times the Taylor polynomial
-// of 2^f for the rest, |f| <= 0.5, whose error, below 5e-5, is less than the rounding of a limit of
-// 13 bits. What is below e^-28 counts as that.
-inline V limited_exponential(V x, V limit) {
-  constexpr float kLowest = -28.0F;
-  constexpr float kLog2e = 1.44269504088896341F;
-  constexpr float kCoefficients[] = {9.6181291e-3F, 5.5504109e-2F, 2.4022651e-1F, 6.9314718e-1F,
-                                     1.0F};
-  const V scaled = V::max(x, V::broadcast(&kLowest)) * V::broadcast(&kLog2e);
-  const V n = V::round(scaled);
-  const V f = scaled - n;
-  V p = V::broadcast(&kCoefficients[0]);
-  for (int i = 1; i < 5; ++i) p = V::fma(p, f, V::broadcast(&kCoefficients[i]));
-  return V::scale(p * limit, n);
-}
+// limit e^(x - top) for x <= top: 2 to the power of the whole part of (x - top) log2(e) times the
+// Taylor polynomial of 2^f for the rest, |f| <= 0.5, whose error, below 5e-5, is less than the
+// rounding of a limit of 13 bits. What is below e^-28 counts as that.
+class LimitedExponential {
+ public:
+  LimitedExponential(float top, float limit) : base_(V::zero() - V::broadcast(&top) * log2e()) {
+    constexpr float kCoefficients[] = {9.6181291e-3F, 5.5504109e-2F, 2.4022651e-1F, 6.9314718e-1F,
+                                       1.0F};
+    for (int i = 0; i < 5; ++i) {
+      coefficients_[i] = V::broadcast(&kCoefficients[i]) * V::broadcast(&limit);
+    }
+  }
+
+  V operator()(V x) const {
+    constexpr float kLowest = -28.0F * kLog2e;
+    const V scaled = V::max(V::fma(x, log2e(), base_), V::broadcast(&kLowest));
+    const V n = V::round(scaled);
+    const V f = scaled - n;
+    V p = coefficients_[0];
+    for (int i = 1; i < 5; ++i) p = V::fma(p, f, coefficients_[i]);
+    return V::scale(p, n);
+  }
+
+ private:
+  static constexpr float kLog2e = 1.44269504088896341F;
+  static V log2e() { return V::broadcast(&kLog2e); }
+
+  V base_;
+  V coefficients_[5];
+};
 
 struct Nearest {
   V operator()(V x) { return V::round(x); }
@@ -299,22 +328,28 @@ struct Carried {
 };
 
 template <typename Rounding, typename Numbers>
-float to_weights(const float* x, int n, float limit, int padded, Rounding round,
-                 const Numbers& out) {
+float to_weights(const float* x, int n, float limit, int padded, const Numbers& out) {
   const float top = largest(x, n);
-  const V tops = V::broadcast(&top);
-  const V limits = V::broadcast(&limit);
+  const LimitedExponential exponential(top, limit);
+  Rounding round;
   V sums = V::zero();
   int i = 0;
+  for (; i + kTogether * kLanes <= n; i += kTogether * kLanes) {
+    V e[kTogether];
+    EARWITNESS_UNROLL
+    for (int j = 0; j < kTogether; ++j) e[j] = round(exponential(V::load(x + i + j * kLanes)));
+    out.put(e, i);
+    sums = sums + ((e[0] + e[1]) + (e[2] + e[3]));
+  }
   for (; i + kLanes <= n; i += kLanes) {
-    const V e = round(limited_exponential(V::load(x + i) - tops, limits));
+    const V e = round(exponential(V::load(x + i)));
     out.put(e, i);
     sums = sums + e;
   }
   float sum = sums.sum();
   float rest[kLanes];
-  for (int j = 0; j < kLanes; ++j) rest[j] = i + j < n ? x[i + j] - top : 0.0F;
-  const V e = round(limited_exponential(V::load(rest), limits));
+  for (int j = 0; j < kLanes; ++j) rest[j] = i + j < n ? x[i + j] : top;
+  const V e = round(exponential(V::load(rest)));
   put_rest(e, i, n, padded, out);
   e.store(rest);
   for (int j = i; j < n; ++j) sum += rest[j - i];
@@ -335,14 +370,14 @@ float quantize_bytes(const float* x, int n, const IntegerRow& out, std::int32_t*
 }
 
 float exponential_row(const float* x, int n, float limit, const IntegerRow& out) {
-  return to_weights(x, n, limit, out.padded, Nearest{}, Words{out.data});
+  return to_weights<Nearest>(x, n, limit, out.padded, Words{out.data});
 }
 
 // A carry may add a half: the largest stays below 255.
 constexpr float kMostByteWeight = 254.0F;
 
 float exponential_bytes(const float* x, int n, const IntegerRow& out) {
-  return to_weights(x, n, kMostByteWeight, out.padded, Carried{}, Words{out.data});
+  return to_weights<Carried>(x, n, kMostByteWeight, out.padded, Words{out.data});
 }
 
 void pack_pairs(const float* x, std::ptrdiff_t stride, int rows, const float* factors,

@@ -113,9 +113,9 @@ class TensorReader {
             linear({block + ".mlp.2"}, precision)};
   }
 
-  PackedMatrix embedding(const std::string& name) {
+  PackedMatrix embedding(const std::string& name, PackedMatrix::Precision precision) {
     const TensorEntry& entry = file_.tensors.at(name);
-    PackedMatrix packed(static_cast<int>(entry.ne[1]), static_cast<int>(entry.ne[0]), precision_);
+    PackedMatrix packed(static_cast<int>(entry.ne[1]), static_cast<int>(entry.ne[0]), precision);
     read_rows(entry, static_cast<std::size_t>(entry.ne[0]),
               [&](std::size_t row, const float* weights) {
                 packed.set_row(static_cast<int>(row), weights);
@@ -207,7 +207,11 @@ CpuWeights::CpuWeights(const ModelFile& file, PackedMatrix::Precision wanted)
   }
   encoder_norm = in.norm("encoder.ln_post");
   encoder_divided = in.divide_channels(encoder_norm);
-  token_embedding = in.embedding("decoder.token_embedding.weight");
+  // Nowhere else do a few rows of bytes take less time than rows of words.
+  const kernels::Kernels& isa = kernels::active_kernels();
+  const bool bytes =
+      isa.byte_layout == kernels::Layout::kBytes && isa.layout == kernels::Layout::kPairs;
+  token_embedding = in.embedding("decoder.token_embedding.weight", bytes ? rows : precision);
   text_positions = in.read("decoder.positional_embedding");
   for (int i = 0; i < hparams.n_text_layer; ++i) {
     const std::string block = "decoder.blocks." + std::to_string(i);

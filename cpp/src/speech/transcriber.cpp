@@ -104,18 +104,7 @@ Transcript Transcriber::run() {
       stretch.end = to_samples(span.end, pcm_.size);
       to_do_ += stretch.end - stretch.at;
     }
-    // Text that conditions the next window is known only when its own is decoded.
-    const std::size_t most =
-        options_.condition_on_previous_text ? 1 : static_cast<std::size_t>(network_.slots());
-    // More and more at once where somebody waits for the first segments: they are to come as soon
-    // as if there were no others.
-    std::size_t n = watch_.control().on_segment ? 1 : most;
-    for (std::size_t first = 0; first < all.size(); first += n, n = std::min(2 * n, most)) {
-      const auto from = all.begin() + static_cast<std::ptrdiff_t>(first);
-      const auto count = static_cast<std::ptrdiff_t>(std::min(n, all.size() - first));
-      std::vector<Stretch> stretches(from, from + count);
-      transcribe(stretches);
-    }
+    transcribe(all);
     report_progress(to_do_);
     if (language_ >= 0) {
       transcript_.language = kLanguages[static_cast<std::size_t>(language_)].code;
@@ -124,35 +113,39 @@ Transcript Transcriber::run() {
   return std::move(transcript_);
 }
 
-void Transcriber::transcribe(std::vector<Stretch>& stretches) {
-  const auto left = [&] {
-    std::size_t samples = 0;
-    for (const Stretch& stretch : stretches) samples += stretch.end - stretch.at;
-    return samples;
-  };
-  const std::size_t whole = left();
-  std::size_t next = 0;  // the first stretch whose segments are still to be published
-  for (;;) {
+void Transcriber::transcribe(std::span<Stretch> stretches) {
+  // Text that conditions the next window is known only when its own is decoded.
+  const std::size_t most =
+      options_.condition_on_previous_text ? 1 : static_cast<std::size_t>(network_.slots());
+  // More and more at once where somebody waits for the first segments: they are to come as soon as
+  // if there were no others.
+  std::size_t n = watch_.control().on_segment ? 1 : most;
+  for (;; n = std::min(2 * n, most)) {
     watch_.check();
-    report_progress(done_ + whole - left());
-    const std::vector<Window> windows = next_windows(stretches);
-    for (; next < stretches.size(); ++next) {
-      publish(stretches[next].segments);
-      if (stretches[next].at < stretches[next].end) break;
+    const std::vector<Window> windows = next_windows(stretches, n);
+    while (!stretches.empty() && stretches.front().at >= stretches.front().end) {
+      publish(stretches.front().segments);
+      stretches = stretches.subspan(1);
     }
+    if (!stretches.empty()) publish(stretches.front().segments);
     if (windows.empty()) break;
+    std::size_t left = 0;  // samples
+    for (const Stretch& stretch : stretches) left += stretch.end - stretch.at;
+    report_progress(to_do_ - left);
     for (const Window& window : windows) encode(window);
     const std::vector<DecodedWindow> decoded = decode(windows);
     for (std::size_t i = 0; i < windows.size(); ++i) finish(windows[i], decoded[i]);
   }
-  done_ += whole;
 }
 
-// One for each stretch that has sound left; what is too short or silent is passed over.
-std::vector<Transcriber::Window> Transcriber::next_windows(std::vector<Stretch>& stretches) const {
+// One for each of the first `most` stretches that have sound left; what is too short or silent is
+// passed over.
+std::vector<Transcriber::Window> Transcriber::next_windows(std::span<Stretch> stretches,
+                                                           std::size_t most) const {
   const auto length = static_cast<std::size_t>(network_.hparams().n_audio_ctx) * 2 * Mel::kHopSize;
   std::vector<Window> windows;
   for (Stretch& stretch : stretches) {
+    if (windows.size() == most) break;
     while (stretch.at < stretch.end) {
       const std::size_t n = std::min(length, stretch.end - stretch.at);
       if (n >= kShortest && !is_silent(pcm_.data + stretch.at, n)) {

@@ -44,8 +44,8 @@ class Transcriber {
     std::size_t n_samples = 0;
   };
 
-  void transcribe(std::vector<Stretch>& stretches);
-  std::vector<Window> next_windows(std::vector<Stretch>& stretches) const;
+  void transcribe(std::span<Stretch> stretches);
+  std::vector<Window> next_windows(std::span<Stretch> stretches, std::size_t most) const;
   void encode(const Window& window);
   std::vector<DecodedWindow> decode(std::span<const Window> windows);
   // Appends the window's segments to its stretch, which goes on after what is done with.
@@ -81,7 +81,6 @@ class Transcriber {
   std::vector<TokenId> history_;  // what was said, where windows are conditioned on it
   int language_ = -1;             // index; -1 until known
   std::size_t to_do_ = 0;         // samples in all spans
-  std::size_t done_ = 0;          // samples of the spans before the current ones
   std::vector<float> mel_buffer_;
   Transcript transcript_;
 };
