@@ -413,6 +413,7 @@ class SpeechFinder:
         self,
         pcm: Buffer,
         *,
+        threads: int = ...,
         cancel: CancelToken | None = ...,
     ) -> list[float]:
         """The probability of speech in each frame of 512 samples at 16 kHz."""
@@ -424,6 +425,7 @@ class SpeechFinder:
         padding: float = ...,
         min_silence: float = ...,
         min_speech: float = ...,
+        threads: int = ...,
         cancel: CancelToken | None = ...,
     ) -> list[tuple[float, float]]: ...
 

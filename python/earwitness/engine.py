@@ -112,7 +112,7 @@ class Engine(Closing):
 
     def _transcribe(self, pcm: Buffer, chosen: Options) -> _core.Transcript:
         if chosen.vad and chosen.spans is None:
-            chosen = chosen.replace(spans=_speech(pcm, chosen.cancel))
+            chosen = chosen.replace(spans=_speech(pcm, chosen))
         return self._native.transcribe(
             pcm,
             chosen.native(),
@@ -187,9 +187,9 @@ def _resolve(model: str | os.PathLike[str]) -> Path:
     return models.resolve(model)
 
 
-def _speech(pcm: Buffer, cancel: _core.CancelToken | None) -> tuple[tuple[float, float], ...]:
+def _speech(pcm: Buffer, chosen: Options) -> tuple[tuple[float, float], ...]:
     """The stretches of a recording to hear: those with speech."""
-    return regions(shared_finder().find(pcm, cancel=cancel))
+    return regions(shared_finder().find(pcm, threads=chosen.threads, cancel=chosen.cancel))
 
 
 @contextmanager

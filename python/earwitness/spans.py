@@ -43,6 +43,7 @@ class SpeechFinder:
         padding: float = 0.25,
         min_silence: float = 0.5,
         min_speech: float = 0.25,
+        threads: int = 0,
         sample_rate: int = SAMPLE_RATE,
         channels: int = 1,
         cancel: _core.CancelToken | None = None,
@@ -60,6 +61,7 @@ class SpeechFinder:
             padding: seconds added on each side, at most half of the silence to the next stretch.
             min_silence: seconds; a shorter silence does not end a stretch.
             min_speech: seconds; a shorter stretch is none.
+            threads: for this call; 0 = as many as the machine has cores, 4 at most.
             sample_rate: of a PCM buffer, in Hz.
             channels: of a PCM buffer, interleaved.
             cancel: stops the call with `Cancelled`.
@@ -76,6 +78,7 @@ class SpeechFinder:
             padding=padding,
             min_silence=min_silence,
             min_speech=min_speech,
+            threads=threads,
             cancel=cancel,
         )
 
@@ -83,16 +86,17 @@ class SpeechFinder:
         self,
         audio: AudioInput,
         *,
+        threads: int = 0,
         sample_rate: int = SAMPLE_RATE,
         channels: int = 1,
         cancel: _core.CancelToken | None = None,
     ) -> list[float]:
         """The probability of speech of each frame of `FRAME` samples, at the level it has.
 
-        Raises as `find`.
+        Arguments and errors are those of `find`.
         """
         pcm = samples_of(audio, sample_rate=sample_rate, channels=channels, cancel=cancel)
-        return self._native.probabilities(pcm, cancel=cancel)
+        return self._native.probabilities(pcm, threads=threads, cancel=cancel)
 
     def stream(self) -> SpeechStream:
         """For audio that is still coming in."""

@@ -96,6 +96,19 @@ TEST(silence_is_flat) {
   CHECK(std::all_of(out.begin(), out.end(), [](float v) { return std::abs(v + 1.5F) < 1e-6F; }));
 }
 
+TEST(threads_hear_the_same_as_one) {
+  const std::vector<float> pcm = synthetic::sound(3.0);
+  const Mel mel(filters(80), 80, kBins);
+  kernels::ThreadPool pool(3);
+  std::vector<float> alone;
+  std::vector<float> shared;
+  for (const int n_frames : {1, 100, 299}) {
+    const float silence = mel.compute({pcm.data(), pcm.size()}, 11, n_frames, alone);
+    CHECK(mel.compute({pcm.data(), pcm.size()}, 11, n_frames, pool, shared) == silence);
+    CHECK(shared == alone);
+  }
+}
+
 TEST(a_filter_of_zeros_hears_nothing) {
   const std::vector<float> pcm = synthetic::sound(0.1);
   std::vector<float> out;

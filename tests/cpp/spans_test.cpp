@@ -41,6 +41,21 @@ TEST(speech_is_found_and_the_pauses_in_it) {
   for (const Span& span : found) CHECK(span.end < 4.9 || span.start > 4.9);
 }
 
+TEST(threads_hear_the_same_as_one) {
+  const SpeechFinder finder(EARWITNESS_SILERO);
+  const Pcm pcm = speech();
+  // Whole batches, parts of them, a frame that is filled up, and less than one.
+  for (const std::size_t size : {pcm.size(), std::size_t{64 * kSpeechFrame},
+                                 std::size_t{66 * kSpeechFrame + 7}, std::size_t{100}}) {
+    const std::vector<float> alone = finder.probabilities({pcm.data(), size});
+    CHECK(alone.size() == (size + kSpeechFrame - 1) / kSpeechFrame);
+    for (const int threads : {2, 3}) {
+      CHECK(finder.probabilities({pcm.data(), size}, {}, threads) == alone);
+    }
+  }
+  CHECK_THROWS(InvalidOption, finder.probabilities(pcm.view(), {}, -1));
+}
+
 TEST(quiet_speech_is_found_like_loud) {
   const SpeechFinder finder(EARWITNESS_SILERO);
   Pcm pcm = speech();

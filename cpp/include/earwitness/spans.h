@@ -55,20 +55,23 @@ class SpeechFinder {
   SpeechFinder& operator=(const SpeechFinder&) = delete;
 
   // One probability for each frame, the last filled up with silence. Throws AudioError if a sample
-  // is not finite, Cancelled, and whatever the functions of `control` throw.
-  std::vector<float> probabilities(PcmView pcm, const Control& control = {}) const;
+  // is not finite, InvalidOption for a negative number of threads, Cancelled, and whatever the
+  // functions of `control` throw. threads: 0 = as many as the machine has cores, 4 at most; the
+  // result is the same with any.
+  std::vector<float> probabilities(PcmView pcm, const Control& control = {}, int threads = 1) const;
 
   // The spans by the probabilities of the recording brought to the level at which the network
   // misses least: speech that is quiet throughout is found like any. Throws as probabilities() and
   // SpeechRules::validate() do.
-  std::vector<Span> find(PcmView pcm, const SpeechRules& rules = {},
-                         const Control& control = {}) const;
+  std::vector<Span> find(PcmView pcm, const SpeechRules& rules = {}, const Control& control = {},
+                         int threads = 1) const;
 
  private:
   friend class SpeechStream;
 
   // Of samples that were checked, times `gain`.
-  std::vector<float> probabilities(PcmView pcm, float gain, const Control& control) const;
+  std::vector<float> probabilities(PcmView pcm, float gain, const Control& control,
+                                   int threads) const;
 
   std::shared_ptr<const spans::Silero> network_;
 };

@@ -20,7 +20,6 @@ constexpr int kSteps = (kInput - kWindow) / kHop + 1;  // of the transform in a 
 constexpr int kBins = kWindow / 2 + 1;
 constexpr int kWidths[] = {kBins, 128, 64, 64, 128};  // of the convolutions' inputs and output
 constexpr int kTaps = 3;
-constexpr int kGates = 4 * kLstmSize;
 static_assert(kSteps == 4);
 
 constexpr std::uintmax_t kMostBytes = 4 << 20;
@@ -199,14 +198,13 @@ Silero::Silero(const std::filesystem::path& path) {
   output_bias_ = file.tensor("_model.decoder.decoder.2.bias", {}).front();
 }
 
-void Silero::run(const float* samples, int count, float gain, SileroState& state,
-                 SileroScratch& scratch, float* probabilities) const {
+void Silero::hear(const float* samples, const float* before, int count, float gain,
+                  SileroScratch& scratch, float* gates) const {
   float* input = kernels::grow(scratch.input, kBatch * kInput);
   for (int frame = 0; frame < count; ++frame) {
     const float* own = samples + frame * kSpeechFrame;
     float* to = input + frame * kInput;
-    const float* before = frame == 0 ? state.context.data() : own - kContext;
-    std::copy_n(before, kContext, to);
+    std::copy_n(frame == 0 ? before : own - kContext, kContext, to);
     std::copy_n(own, kSpeechFrame, to + kContext);
     // The last sample is the mirror: it is not repeated.
     for (int i = 0; i < kMirrored; ++i) {
@@ -214,12 +212,11 @@ void Silero::run(const float* samples, int count, float gain, SileroState& state
     }
     for (int i = 0; i < kInput; ++i) to[i] *= gain;
   }
-  std::copy_n(samples + count * kSpeechFrame - kContext, kContext, state.context.begin());
-  run_padded(input, count, state, scratch, probabilities);
+  hear_padded(input, count, scratch, gates);
 }
 
-void Silero::run_padded(const float* input, int count, SileroState& state, SileroScratch& scratch,
-                        float* probabilities) const {
+void Silero::hear_padded(const float* input, int count, SileroScratch& scratch,
+                         float* gates) const {
   constexpr kernels::Epilogue kRelu{.negative_slope = 0.0F};
   const int steps = count * kSteps;
   float* spectrum = kernels::grow(scratch.spectrum, kBatch * kSteps * 2 * kBins);
@@ -249,9 +246,10 @@ void Silero::run_padded(const float* input, int count, SileroState& state, Siler
   kernels::gemm_rows({second, {4 * kSecond}}, 0, count, convolutions_[2], {third, {kThird}}, kRelu);
   float* fourth = kernels::grow(scratch.fourth, kBatch * kLstmSize);
   kernels::gemm_rows({third, {kThird}}, 0, count, convolutions_[3], {fourth, {kLstmSize}}, kRelu);
-  float* gates = kernels::grow(scratch.gates, kBatch * kGates);
   kernels::gemm_rows({fourth, {kLstmSize}}, 0, count, lstm_input_, {gates, {kGates}}, {});
+}
 
+void Silero::follow(float* gates, int count, SileroState& state, float* probabilities) const {
   const kernels::Kernels& isa = kernels::active_kernels();
   for (int frame = 0; frame < count; ++frame) {
     float* own = gates + frame * kGates;

@@ -16,6 +16,7 @@ inline constexpr int kContext = 64;   // samples of the frame before that the ne
 inline constexpr int kMirrored = 64;  // samples put after the frame
 inline constexpr int kInput = kContext + kSpeechFrame + kMirrored;
 inline constexpr int kLstmSize = 128;
+inline constexpr int kGates = 4 * kLstmSize;
 
 // What goes on from one frame to the next.
 struct SileroState {
@@ -26,7 +27,7 @@ struct SileroState {
 
 // Memory that calls one after another share.
 struct SileroScratch {
-  kernels::FloatBuffer input, spectrum, magnitude, first, second, third, fourth, gates;
+  kernels::FloatBuffer input, spectrum, magnitude, first, second, third, fourth;
 };
 
 class Silero {
@@ -37,13 +38,16 @@ class Silero {
   // Frames that it pays to compute together.
   static constexpr int kBatch = 32;
 
-  // The probabilities of `count` <= kBatch frames of kSpeechFrame samples each, heard times `gain`.
-  void run(const float* samples, int count, float gain, SileroState& state, SileroScratch& scratch,
-           float* probabilities) const;
+  // What the LSTM is given for `count` <= kBatch frames of kSpeechFrame samples each, heard times
+  // `gain`: [count][kGates]. Of what was before only the last kContext samples count.
+  void hear(const float* samples, const float* before, int count, float gain,
+            SileroScratch& scratch, float* gates) const;
 
-  // As run(), with what the network hears of each frame given in full: [count][kInput].
-  void run_padded(const float* input, int count, SileroState& state, SileroScratch& scratch,
-                  float* probabilities) const;
+  // The same, with what the network hears of each frame given in full: [count][kInput].
+  void hear_padded(const float* input, int count, SileroScratch& scratch, float* gates) const;
+
+  // The frames' probabilities, in their order. `gates` are overwritten.
+  void follow(float* gates, int count, SileroState& state, float* probabilities) const;
 
  private:
   kernels::PackedMatrix stft_;

@@ -1,6 +1,6 @@
-// CpuNetwork: tokens → logits, over the encoded windows. The sequences of several windows are
-// shared out among the threads; those of one, whose products are too short to be worth handing out,
-// stay on the calling thread up to the logits.
+// CpuNetwork: tokens → logits, over the encoded windows. The sequences are shared out among the
+// threads, those of one window, which share their reading of it, by two at least; the logits by
+// tokens of the vocabulary.
 #include <algorithm>
 #include <numeric>
 
@@ -134,7 +134,7 @@ std::span<float> CpuNetwork::run_decoder(const Pass& pass, Watch& watch) {
     for (kernels::KeyValues& kv : sequences_[i]) kv.reserve(pass.position + pass.n_tokens());
   }
   const int n = pass.n_sequences();
-  const int parts = pass.of_one_window() ? 1 : std::min(pool_->size(), n);
+  const int parts = std::clamp(pass.of_one_window() ? n / 2 : n, 1, pool_->size());
   const auto run_part = [&](int index, int worker) {
     const int first = index * n / parts;
     const int end = (index + 1) * n / parts;

@@ -37,35 +37,48 @@ Mel::Mel(std::span<const float> filters, int n_mels, int n_bins)
   }
 }
 
-float Mel::compute(PcmView pcm, std::size_t begin, int n_frames, std::vector<float>& out) const {
+void Mel::hear(PcmView pcm, std::ptrdiff_t from, float* samples, float* power, float* out,
+               std::size_t stride) const {
+  const auto total = static_cast<std::ptrdiff_t>(pcm.size);
+  for (int i = 0; i < kFftSize; ++i) {
+    const std::ptrdiff_t at = from + i;
+    samples[i] = at >= 0 && at < total ? pcm.data[at] * window_[static_cast<std::size_t>(i)] : 0.0F;
+  }
+  fft_.power(samples, power);
+  for (std::size_t m = 0; m < bands_.size(); ++m) {
+    const Band& band = bands_[m];
+    const float* bins = power + band.first_bin;
+    float sum = 0.0F;
+    for (std::size_t i = 0; i < band.weights.size(); ++i) sum += band.weights[i] * bins[i];
+    out[m * stride] = std::log10(std::max(sum, kLeastPower));
+  }
+}
+
+float Mel::compute(PcmView pcm, std::size_t begin, int n_frames, kernels::ThreadPool& pool,
+                   std::vector<float>& out) const {
+  constexpr int kTaskFrames = 100;
   const auto frames = static_cast<std::size_t>(n_frames);
   out.resize(bands_.size() * frames);
-  std::vector<float> samples(kFftSize);
-  std::vector<float> power(static_cast<std::size_t>(fft_.bins()));
-  const auto total = static_cast<std::ptrdiff_t>(pcm.size);
+  pool.run((n_frames + kTaskFrames - 1) / kTaskFrames, [&](int task, int) {
+    std::vector<float> samples(kFftSize);
+    std::vector<float> power(static_cast<std::size_t>(fft_.bins()));
+    const int end = std::min(n_frames, (task + 1) * kTaskFrames);
+    for (int t = task * kTaskFrames; t < end; ++t) {
+      // Frames are centred on their time, as torch.stft does.
+      const auto from = static_cast<std::ptrdiff_t>(begin) + t * kHopSize - kFftSize / 2;
+      hear(pcm, from, samples.data(), power.data(), out.data() + t, frames);
+    }
+  });
   float loudest = kSilence;
-  for (std::size_t t = 0; t < frames; ++t) {
-    // Frames are centred on their time, as torch.stft does.
-    const auto from = static_cast<std::ptrdiff_t>(begin + t * kHopSize) - kFftSize / 2;
-    for (int i = 0; i < kFftSize; ++i) {
-      const std::ptrdiff_t at = from + i;
-      const auto k = static_cast<std::size_t>(i);
-      samples[k] = at >= 0 && at < total ? pcm.data[at] * window_[k] : 0.0F;
-    }
-    fft_.power(samples.data(), power.data());
-    for (std::size_t m = 0; m < bands_.size(); ++m) {
-      const Band& band = bands_[m];
-      const float* bins = power.data() + band.first_bin;
-      float sum = 0.0F;
-      for (std::size_t i = 0; i < band.weights.size(); ++i) sum += band.weights[i] * bins[i];
-      const float value = std::log10(std::max(sum, kLeastPower));
-      out[m * frames + t] = value;
-      loudest = std::max(loudest, value);
-    }
-  }
+  for (const float value : out) loudest = std::max(loudest, value);
   const float floor = loudest - 8.0F;
   for (float& value : out) value = (std::max(value, floor) + 4.0F) / 4.0F;
   return (std::max(kSilence, floor) + 4.0F) / 4.0F;
+}
+
+float Mel::compute(PcmView pcm, std::size_t begin, int n_frames, std::vector<float>& out) const {
+  kernels::ThreadPool alone(1);
+  return compute(pcm, begin, n_frames, alone, out);
 }
 
 }  // namespace earwitness::speech

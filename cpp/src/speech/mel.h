@@ -6,6 +6,7 @@
 
 #include "audio/fft.h"
 #include "earwitness/types.h"
+#include "kernels/thread_pool.h"
 
 namespace earwitness::speech {
 
@@ -21,7 +22,10 @@ class Mel {
   Mel(std::span<const float> filters, int n_mels, int n_bins);
 
   // Writes [n_mels][n_frames] from sample `begin` on; what lies outside the recording is silence.
-  // Returns what every mel of a silent frame is beside them.
+  // Returns what every mel of a silent frame is beside them. The pool's threads share the frames.
+  float compute(PcmView pcm, std::size_t begin, int n_frames, kernels::ThreadPool& pool,
+                std::vector<float>& out) const;
+  // On this thread.
   float compute(PcmView pcm, std::size_t begin, int n_frames, std::vector<float>& out) const;
 
  private:
@@ -29,6 +33,10 @@ class Mel {
     int first_bin = 0;
     std::vector<float> weights;
   };
+
+  // One of the frames, before the limit: each mel at out[mel * stride].
+  void hear(PcmView pcm, std::ptrdiff_t from, float* samples, float* power, float* out,
+            std::size_t stride) const;
 
   RealFft fft_;
   std::vector<float> window_;

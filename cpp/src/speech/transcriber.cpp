@@ -78,7 +78,7 @@ Transcriber::Transcriber(Network& network, const Vocabulary& vocabulary, const M
       options_(options),
       pointing_heads_(pointing_heads),
       watch_(watch),
-      threads_(options.resolved_threads()),
+      pool_(options.resolved_threads()),
       decoder_(network, vocabulary, options) {
   if (const std::string prompt = trimmed(options.prompt); !prompt.empty()) {
     prompt_ = vocabulary.encode(" " + prompt);
@@ -165,11 +165,11 @@ void Transcriber::encode(const Window& window) {
     const Stopwatch stopwatch(transcript_.timings.mel);
     // The window ends where its audio does: a neighbouring span must not be heard in it.
     mel.silence = mel_.compute({pcm_.data, window.begin + window.n_samples}, window.begin,
-                               2 * mel.positions, mel_buffer_);
+                               2 * mel.positions, pool_, mel_buffer_);
     mel.sound = mel_buffer_;
   }
   const Stopwatch stopwatch(transcript_.timings.encode);
-  network_.encode(mel, window.slot, threads_, watch_);
+  network_.encode(mel, window.slot, pool_.size(), watch_);
 }
 
 std::vector<DecodedWindow> Transcriber::decode(std::span<const Window> windows) {

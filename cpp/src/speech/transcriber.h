@@ -7,6 +7,7 @@
 
 #include "earwitness/options.h"
 #include "earwitness/types.h"
+#include "kernels/thread_pool.h"
 #include "speech/mel.h"
 #include "speech/network.h"
 #include "speech/pointing.h"
@@ -74,7 +75,7 @@ class Transcriber {
   const TranscribeOptions& options_;
   std::span<const PointingHead> pointing_heads_;
   Watch& watch_;
-  int threads_;
+  kernels::ThreadPool pool_;  // for what the network does not do
   WindowDecoder decoder_;
 
   std::vector<TokenId> prompt_;   // the caller's

@@ -130,8 +130,11 @@ def _transcribe(
 
     options = request.options.replace(threads=threads, cancel=cancel)
     if options.vad:
-        speech = services.speech or shared_finder()
-        spans = speech.find(pcm.data, cancel=cancel, **_vad_settings(request))
+        settings = _vad_settings(request)
+        if services.speech is None:
+            spans = shared_finder().find(pcm.data, threads=threads, cancel=cancel, **settings)
+        else:
+            spans = list(services.speech.find(pcm.data, cancel=cancel, **settings))
         chunks = plan(spans, len(pcm) / SAMPLE_RATE)
         heard: Heard | Transcript = transcribe_chunks(pcm, chunks, options, take)
     else:
