@@ -103,7 +103,7 @@ class Options:
     beam_size: int = 1
     """Hypotheses kept at temperature 0, 1 to 16; 1 = greedy. [OpenAI's `transcribe()`]"""
 
-    fallback_beam_size: int = 5
+    fallback_beam_size: int = 4
     """Hypotheses, 1 to 16, of the search at temperature 0 that a window gets which fails its
     thresholds, or `search_threshold`, before any temperature above 0 is tried.
 

@@ -36,7 +36,7 @@ struct TranscribeOptions {
 
   // Hypotheses of the search at temperature 0 that a window gets which fails its thresholds, or
   // search_threshold, before any temperature above 0 is tried; no more than beam_size = none.
-  int fallback_beam_size = 5;
+  int fallback_beam_size = 4;
 
   // A window the least likely fifth of whose text tokens has a lower mean log-probability is
   // searched by fallback_beam_size, and the likelier of both texts kept. Windows of less than 16

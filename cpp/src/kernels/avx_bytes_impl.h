@@ -13,10 +13,9 @@ struct Bytes {
   }
   static W broadcast(const std::int16_t* p) { return W::broadcast(p); }
   static S add(S sums, W a, W b) { return {_mm256_dpbusd_avx_epi32(sums.v, a.v, b.v)}; }
-  static S finish(S sums, const IntegerTask& t, int row, int column) {
-    const __m256i zero = _mm256_set1_epi32(t.a_zeros[row]);
+  static S start(const IntegerTask& t, int row, int column) {
     const __m256i b_sums = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.b_sums + column));
-    return {_mm256_sub_epi32(sums.v, _mm256_mullo_epi32(zero, b_sums))};
+    return {_mm256_mullo_epi32(_mm256_set1_epi32(-t.a_zeros[row]), b_sums)};
   }
 };
 

@@ -11,7 +11,6 @@ struct Bytes {
   struct Sum {
     int32x4_t v;
 
-    static Sum zero() { return {vdupq_n_s32(0)}; }
     V to_float() const { return {vcvtq_f32_s32(v)}; }
   };
 
@@ -22,8 +21,8 @@ struct Bytes {
   static Sum add(Sum sums, W a, W b) {
     return {vdotq_s32(sums.v, vreinterpretq_s8_s16(a.v), vreinterpretq_s8_s16(b.v))};
   }
-  static Sum finish(Sum sums, const IntegerTask& t, int row, int column) {
-    return {vmlsq_n_s32(sums.v, vld1q_s32(t.b_sums + column), t.a_zeros[row] - 128)};
+  static Sum start(const IntegerTask& t, int row, int column) {
+    return {vmulq_n_s32(vld1q_s32(t.b_sums + column), 128 - t.a_zeros[row])};
   }
 };
 

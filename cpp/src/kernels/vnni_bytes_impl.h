@@ -20,10 +20,9 @@ struct Bytes {
     return {_mm512_dpbusd_epi32(sums.v, a.v, b.v)};
 #endif
   }
-  static S finish(S sums, const IntegerTask& t, int row, int column) {
-    const __m512i zero = _mm512_set1_epi32(t.a_zeros[row]);
-    return {
-        _mm512_sub_epi32(sums.v, _mm512_mullo_epi32(zero, _mm512_loadu_si512(t.b_sums + column)))};
+  static S start(const IntegerTask& t, int row, int column) {
+    return {_mm512_mullo_epi32(_mm512_set1_epi32(-t.a_zeros[row]),
+                               _mm512_loadu_si512(t.b_sums + column))};
   }
 };
 

@@ -17,7 +17,8 @@ struct Pairs {
   static W load(const std::int8_t* p) { return W::load(p); }
   static W broadcast(const std::int16_t* p) { return W::broadcast(p); }
   static S add(S sums, W a, W b) { return S::add(sums, a, b); }
-  static S finish(S sums, const IntegerTask& /*t*/, int /*row*/, int /*column*/) { return sums; }
+  // What a sum begins with.
+  static S start(const IntegerTask& /*t*/, int /*row*/, int /*column*/) { return S::zero(); }
 };
 
 constexpr int kLine = 64;  // bytes of the cache
@@ -32,7 +33,7 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
   for (int r = 0; r < Rows; ++r) {
     a[r] = t.a + (first + r) * t.a_stride;
     EARWITNESS_UNROLL
-    for (int j = 0; j < kColumns; ++j) acc[r][j] = Form::Sum::zero();
+    for (int j = 0; j < kColumns; ++j) acc[r][j] = Form::start(t, first + r, j * kLanes);
   }
   // The last rows to pass over these panels have the next ones fetched.
   const std::ptrdiff_t ahead = first + Rows == t.rows ? Panels * t.b_stride : 0;
@@ -65,13 +66,9 @@ EARWITNESS_APART void integer_tile(const IntegerTask& t, int first) {
     V y[kColumns];
     EARWITNESS_UNROLL
     for (int j = 0; j < kColumns; ++j) {
-      const int column = j * kLanes;
-      y[j] = Form::finish(acc[r][j], t, first + r, column).to_float();
-    }
-    EARWITNESS_UNROLL
-    for (int j = 0; j < kColumns; ++j) {
       const V scale = row_scale * V::load(t.b_scales + j * kLanes);
-      y[j] = start == nullptr ? y[j] * scale : V::fma(y[j], scale, V::load(start + j * kLanes));
+      const V sum = acc[r][j].to_float();
+      y[j] = start == nullptr ? sum * scale : V::fma(sum, scale, V::load(start + j * kLanes));
     }
     if (!as_it_is) {
       EARWITNESS_UNROLL
@@ -311,19 +308,28 @@ class LimitedExponential {
   V coefficients_[5];
 };
 
+// Rounds numbers of 0 and more, and adds up what it gives.
 struct Nearest {
-  V operator()(V x) { return V::round(x); }
-};
-
-// What rounding takes from a number, the next one of its lane is given.
-struct Carried {
-  V left = V::zero();
+  V total = V::zero();
 
   V operator()(V x) {
-    const V sum = x + left;
-    const V whole = V::round(sum);
-    left = sum - whole;
+    const V whole = V::round(x);
+    total = total + whole;
     return whole;
+  }
+};
+
+// The same with what rounding takes from a number given to the next one of its lane: the sum is
+// rounded each time, and so much more of it given.
+struct Carried {
+  V total = V::zero();
+  V exact = V::zero();
+
+  V operator()(V x) {
+    exact = exact + x;
+    const V before = total;
+    total = V::round(exact);
+    return total - before;
   }
 };
 
@@ -332,21 +338,15 @@ float to_weights(const float* x, int n, float limit, int padded, const Numbers& 
   const float top = largest(x, n);
   const LimitedExponential exponential(top, limit);
   Rounding round;
-  V sums = V::zero();
   int i = 0;
   for (; i + kTogether * kLanes <= n; i += kTogether * kLanes) {
     V e[kTogether];
     EARWITNESS_UNROLL
     for (int j = 0; j < kTogether; ++j) e[j] = round(exponential(V::load(x + i + j * kLanes)));
     out.put(e, i);
-    sums = sums + ((e[0] + e[1]) + (e[2] + e[3]));
   }
-  for (; i + kLanes <= n; i += kLanes) {
-    const V e = round(exponential(V::load(x + i)));
-    out.put(e, i);
-    sums = sums + e;
-  }
-  float sum = sums.sum();
+  for (; i + kLanes <= n; i += kLanes) out.put(round(exponential(V::load(x + i))), i);
+  float sum = round.total.sum();
   float rest[kLanes];
   for (int j = 0; j < kLanes; ++j) rest[j] = i + j < n ? x[i + j] : top;
   const V e = round(exponential(V::load(rest)));

@@ -18,6 +18,7 @@ constexpr int kHop = 128;
 constexpr int kWindow = 256;
 constexpr int kSteps = (kInput - kWindow) / kHop + 1;  // of the transform in a frame: 4
 constexpr int kBins = kWindow / 2 + 1;
+constexpr int kFolded = kWindow / 2;
 constexpr int kWidths[] = {kBins, 128, 64, 64, 128};  // of the convolutions' inputs and output
 constexpr int kTaps = 3;
 static_assert(kSteps == 4);
@@ -166,6 +167,24 @@ std::vector<float> middle_tap(const std::vector<float>& weights, int outputs, in
   return out;
 }
 
+// One part of the transform's basis [kBins][kWindow], which is even or odd about the window's
+// middle and 0 at its start, for windows that are folded there: [kBins][kFolded], the middle first.
+std::vector<float> folded(const File& file, const float* basis, float sign) {
+  constexpr float kTolerance = 1e-5F;
+  std::vector<float> out;
+  for (const float* row = basis; row < basis + kBins * kWindow; row += kWindow) {
+    const float middle = row[kFolded];
+    bool right = std::abs(row[0]) <= kTolerance && std::abs(middle - sign * middle) <= kTolerance;
+    out.push_back(middle);
+    for (int n = 1; n < kFolded; ++n) {
+      right = right && std::abs(row[n] - sign * row[kWindow - n]) <= kTolerance;
+      out.push_back(row[n]);
+    }
+    if (!right) file.fail("its transform is another");
+  }
+  return out;
+}
+
 float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 
 }  // namespace
@@ -173,7 +192,10 @@ float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
 Silero::Silero(const std::filesystem::path& path) {
   const File file(path);
   const auto basis = file.tensor("_model.stft.forward_basis_buffer", {2 * kBins, 1, kWindow});
-  stft_ = kernels::PackedMatrix(basis.data(), 2 * kBins, kWindow, nullptr);
+  const auto cosines = folded(file, basis.data(), 1.0F);
+  const auto sines = folded(file, basis.data() + kBins * kWindow, -1.0F);
+  cosines_ = kernels::PackedMatrix(cosines.data(), kBins, kFolded, nullptr);
+  sines_ = kernels::PackedMatrix(sines.data(), kBins, kFolded, nullptr);
   for (std::size_t layer = 0; layer < convolutions_.size(); ++layer) {
     const int inputs = kWidths[layer];
     const int outputs = kWidths[layer + 1];
@@ -219,8 +241,23 @@ void Silero::hear_padded(const float* input, int count, SileroScratch& scratch,
                          float* gates) const {
   constexpr kernels::Epilogue kRelu{.negative_slope = 0.0F};
   const int steps = count * kSteps;
+  const kernels::Kernels& isa = kernels::active_kernels();
+  float* sums = kernels::grow(scratch.sums, kBatch * kSteps * kFolded);
+  float* differences = kernels::grow(scratch.differences, kBatch * kSteps * kFolded);
+  for (int step = 0; step < steps; ++step) {
+    const float* window = input + step / kSteps * kInput + step % kSteps * kHop;
+    float mirrored[kFolded] = {};
+    std::reverse_copy(window + kFolded + 1, window + kWindow, mirrored + 1);
+    float* sum = sums + step * kFolded;
+    float* difference = differences + step * kFolded;
+    isa.sum_difference(window, mirrored, sum, difference, kFolded);
+    sum[0] = window[kFolded];
+    difference[0] = 0.0F;
+  }
   float* spectrum = kernels::grow(scratch.spectrum, kBatch * kSteps * 2 * kBins);
-  kernels::gemm_rows({input, {kHop, kSteps, kInput}}, 0, steps, stft_, {spectrum, {2 * kBins}}, {});
+  kernels::gemm_rows({sums, {kFolded}}, 0, steps, cosines_, {spectrum, {2 * kBins}}, {});
+  kernels::gemm_rows({differences, {kFolded}}, 0, steps, sines_, {spectrum + kBins, {2 * kBins}},
+                     {});
 
   // Each convolution's input has a step of zeros before and after each frame's; those are written
   // once, when the memory is new, and never touched again.

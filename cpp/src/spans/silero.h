@@ -27,7 +27,7 @@ struct SileroState {
 
 // Memory that calls one after another share.
 struct SileroScratch {
-  kernels::FloatBuffer input, spectrum, magnitude, first, second, third, fourth;
+  kernels::FloatBuffer input, sums, differences, spectrum, magnitude, first, second, third, fourth;
 };
 
 class Silero {
@@ -50,7 +50,8 @@ class Silero {
   void follow(float* gates, int count, SileroState& state, float* probabilities) const;
 
  private:
-  kernels::PackedMatrix stft_;
+  kernels::PackedMatrix cosines_;  // [bins][kFolded]
+  kernels::PackedMatrix sines_;
   std::array<kernels::PackedMatrix, 4> convolutions_;
   kernels::PackedMatrix lstm_input_;
   kernels::PackedMatrix lstm_recurrent_;

@@ -37,24 +37,28 @@ class TensorReader {
   CpuNorm norm(const std::string& name) { return {read(name + ".weight"), read(name + ".bias")}; }
 
   // Several linear layers over the same inputs, as one, for inputs that were divided by `divided`
-  // where that is not empty. A layer without a bias has zeros.
+  // where that is not empty. A layer without a bias has zeros. `last_divided`: what the last
+  // layer's outputs are to be divided by.
   PackedMatrix linear(std::initializer_list<std::string> names, PackedMatrix::Precision precision,
-                      const std::vector<float>& divided = {}) {
+                      const std::vector<float>& divided = {},
+                      const std::vector<float>& last_divided = {}) {
     const auto shape = file_.tensors.at(*names.begin() + ".weight").ne;
     const auto outputs = static_cast<int>(shape[1]);
     PackedMatrix packed(static_cast<int>(names.size()) * outputs, static_cast<int>(shape[0]),
                         precision);
+    const auto inputs = static_cast<std::size_t>(shape[0]);
     int first = 0;
     for (const std::string& name : names) {
-      read_rows(file_.tensors.at(name + ".weight"), static_cast<std::size_t>(shape[0]),
-                [&](std::size_t row, float* weights) {
-                  for (std::size_t i = 0; i < divided.size(); ++i) weights[i] *= divided[i];
-                  packed.set_row(first + static_cast<int>(row), weights);
-                });
+      const bool last = first + outputs == packed.outputs() && !last_divided.empty();
+      const auto factor = [&](std::size_t row) { return last ? 1.0F / last_divided[row] : 1.0F; };
+      read_rows(file_.tensors.at(name + ".weight"), inputs, [&](std::size_t row, float* weights) {
+        for (std::size_t i = 0; i < divided.size(); ++i) weights[i] *= divided[i] * factor(row);
+        packed.set_row(first + static_cast<int>(row), weights);
+      });
       if (file_.tensors.contains(name + ".bias")) {
         const std::vector<float> bias = read(name + ".bias");
-        for (int o = 0; o < outputs; ++o) {
-          packed.set_bias(first + o, bias[static_cast<std::size_t>(o)]);
+        for (std::size_t o = 0; o < bias.size(); ++o) {
+          packed.set_bias(first + static_cast<int>(o), bias[o] * factor(o));
         }
       }
       first += outputs;
@@ -86,13 +90,16 @@ class TensorReader {
     return packed;
   }
 
-  CpuSelfAttention self_attention(const std::string& block, PackedMatrix::Precision precision) {
+  // `out`: the precision of what comes after the attention.
+  CpuSelfAttention self_attention(const std::string& block, PackedMatrix::Precision precision,
+                                  PackedMatrix::Precision out) {
     const std::string path = block + ".attn";
     CpuNorm norm = this->norm(path + "_ln");
     const std::vector<float> divided = divide_channels(norm);
-    return {std::move(norm),
-            linear({path + ".query", path + ".key", path + ".value"}, precision, divided),
-            linear({path + ".out"}, precision_)};
+    const std::vector<float> values_divided = divide_values(path + ".value", norm, divided);
+    PackedMatrix sources = linear({path + ".query", path + ".key", path + ".value"}, precision,
+                                  divided, values_divided);
+    return {std::move(norm), std::move(sources), linear({path + ".out"}, out, values_divided)};
   }
 
   // `sound_divided`: what the encoder's output was divided by, whose rows are as `sound` says.
@@ -131,8 +138,7 @@ class TensorReader {
     if (precision_ != PackedMatrix::Precision::kInteger) return {};
     std::vector<float> divided;
     for (std::size_t i = 0; i < norm.weight.size(); ++i) {
-      const float root = std::sqrt(std::hypot(norm.weight[i], norm.bias[i]));
-      divided.push_back(root > 0.0F ? root : 1.0F);
+      divided.push_back(divisor(std::hypot(norm.weight[i], norm.bias[i])));
       norm.weight[i] /= divided[i];
       norm.bias[i] /= divided[i];
     }
@@ -140,6 +146,26 @@ class TensorReader {
   }
 
  private:
+  static float divisor(float size) { return size > 0.0F ? std::sqrt(size) : 1.0F; }
+
+  // The same for a linear layer's outputs, which an attention mixes: the size is their standard
+  // deviation, again by inputs of unit variance before the norm's weights.
+  std::vector<float> divide_values(const std::string& name, const CpuNorm& norm,
+                                   const std::vector<float>& divided) {
+    if (divided.empty()) return {};
+    const TensorEntry& entry = file_.tensors.at(name + ".weight");
+    std::vector<float> sizes(static_cast<std::size_t>(entry.ne[1]));
+    read_rows(entry, divided.size(), [&](std::size_t row, const float* weights) {
+      float variance = 0.0F;
+      for (std::size_t i = 0; i < divided.size(); ++i) {
+        const float x = weights[i] * divided[i] * norm.weight[i];
+        variance += x * x;
+      }
+      sizes[row] = divisor(std::sqrt(variance));
+    });
+    return sizes;
+  }
+
   // Calls use(row, values) for each row of `width` values, from several threads. A block of the
   // file at a time is held: whole tensors as float32 would be most of the memory that loading
   // takes.
@@ -195,7 +221,7 @@ CpuWeights::CpuWeights(const ModelFile& file, PackedMatrix::Precision wanted)
     : hparams(file.hparams), precision(wanted) {
   TensorReader in(file, precision);
   // Where a window's positions are multiplied and it costs no accuracy of note, their rows are
-  // rounded to bytes too: the second convolution and the output of an attention need more.
+  // rounded to bytes too: the second convolution needs more.
   const auto rows =
       precision == PackedMatrix::Precision::kInteger ? PackedMatrix::Precision::kBytes : precision;
   conv1 = in.convolution("encoder.conv1", rows);
@@ -203,7 +229,7 @@ CpuWeights::CpuWeights(const ModelFile& file, PackedMatrix::Precision wanted)
   audio_positions = in.read("encoder.positional_embedding");
   for (int i = 0; i < hparams.n_audio_layer; ++i) {
     const std::string block = "encoder.blocks." + std::to_string(i);
-    encoder.push_back({in.self_attention(block, rows), in.mlp(block, rows)});
+    encoder.push_back({in.self_attention(block, rows, rows), in.mlp(block, rows)});
   }
   encoder_norm = in.norm("encoder.ln_post");
   encoder_divided = in.divide_channels(encoder_norm);
@@ -215,7 +241,7 @@ CpuWeights::CpuWeights(const ModelFile& file, PackedMatrix::Precision wanted)
   text_positions = in.read("decoder.positional_embedding");
   for (int i = 0; i < hparams.n_text_layer; ++i) {
     const std::string block = "decoder.blocks." + std::to_string(i);
-    decoder.push_back({in.self_attention(block, precision),
+    decoder.push_back({in.self_attention(block, precision, precision),
                        in.cross_attention(block, rows, encoder_divided), in.mlp(block, precision)});
   }
   decoder_norm = in.norm("decoder.ln");
