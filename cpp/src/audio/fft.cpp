@@ -199,14 +199,14 @@ void RealFft::power(const float* in, float* out) const {
   const int at = transform(work);
   const float* re = work[at];
   const float* im = work[at + 1];
-  for (std::size_t k = 0; k < static_cast<std::size_t>(bins()); ++k) {
-    if (!even) {
+  if (!even) {
+    for (std::size_t k = 0; k < static_cast<std::size_t>(bins()); ++k) {
       out[k] = re[k] * re[k] + im[k] * im[k];
-      continue;
     }
-    // Z = E + iO with E, O the transforms of the even and odd samples; X = E + w O.
-    const std::size_t i = k % m;
-    const std::size_t j = (m - i) % m;
+    return;
+  }
+  // Z = E + iO with E, O the transforms of the even and odd samples; X = E + w O.
+  const auto split = [&](std::size_t k, std::size_t i, std::size_t j) {
     const float er = 0.5F * (re[i] + re[j]);
     const float ei = 0.5F * (im[i] - im[j]);
     const float odd_r = 0.5F * (im[i] + im[j]);
@@ -214,7 +214,10 @@ void RealFft::power(const float* in, float* out) const {
     const float xr = er + split_cos_[k] * odd_r - split_sin_[k] * odd_i;
     const float xi = ei + split_cos_[k] * odd_i + split_sin_[k] * odd_r;
     out[k] = xr * xr + xi * xi;
-  }
+  };
+  split(0, 0, 0);
+  for (std::size_t k = 1; k < m; ++k) split(k, k, m - k);
+  split(m, 0, 0);
 }
 
 }  // namespace earwitness

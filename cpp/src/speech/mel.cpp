@@ -11,6 +11,7 @@ namespace {
 
 constexpr float kLeastPower = 1e-10F;
 constexpr float kSilence = -10.0F;  // its logarithm
+constexpr float kLog10Of2 = 0.301029995663981195F;
 
 }  // namespace
 
@@ -50,7 +51,7 @@ void Mel::hear(PcmView pcm, std::ptrdiff_t from, float* samples, float* power, f
     const float* bins = power + band.first_bin;
     float sum = 0.0F;
     for (std::size_t i = 0; i < band.weights.size(); ++i) sum += band.weights[i] * bins[i];
-    out[m * stride] = std::log10(std::max(sum, kLeastPower));
+    out[m * stride] = kLog10Of2 * std::log2(std::max(sum, kLeastPower));
   }
 }
 
