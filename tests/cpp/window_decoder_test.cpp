@@ -16,6 +16,8 @@ namespace {
 using Ids = std::vector<TokenId>;
 using Chances = std::map<TokenId, double>;  // of the tokens that may follow; no other does
 
+const int kBeams = TranscribeOptions{}.fallback_beam_size;
+
 const Vocabulary& vocabulary() {
   static const Vocabulary v(synthetic::text_tokens(50256), 51864);
   return v;
@@ -123,17 +125,17 @@ TEST(a_window_that_fails_is_searched_before_it_is_drawn) {
   const DecodedWindow found = decode(speaker, options);
   CHECK(found.tokens.at(1) == kLikelyInAll);
   CHECK(found.temperature == 0.0F);
-  CHECK((speaker.attempts == std::vector<int>{1, 5}));
+  CHECK((speaker.attempts == std::vector<int>{1, kBeams}));
 
   // Where the search fails too, the temperatures follow.
   speaker.attempts.clear();
   options.logprob_threshold = -0.01;
   decode(speaker, options);
-  CHECK((speaker.attempts == std::vector<int>{1, 5, 5, 5, 5, 5, 5}));
+  CHECK((speaker.attempts == std::vector<int>{1, kBeams, 5, 5, 5, 5, 5}));
 
   for (const bool by_size : {true, false}) {
     speaker.attempts.clear();
-    options.fallback_beam_size = by_size ? 1 : 5;
+    options.fallback_beam_size = by_size ? 1 : kBeams;
     options.temperature_increment = by_size ? 1.0 : 0.0;
     options.best_of = 3;
     decode(speaker, options);
@@ -150,7 +152,7 @@ TEST(a_window_that_passes_is_searched_where_it_is_unlikely) {
     const DecodedWindow found = decode(speaker, options);
     const bool searched = threshold > -0.5;
     CHECK(found.tokens.at(1) == (searched ? kLikelyInAll : kLikelyFirst));
-    CHECK((speaker.attempts == (searched ? std::vector<int>{1, 5} : std::vector<int>{1})));
+    CHECK((speaker.attempts == (searched ? std::vector<int>{1, kBeams} : std::vector<int>{1})));
   }
   // It was searched already, or is to be drawn.
   options.search_threshold = -0.4;
@@ -171,10 +173,10 @@ TEST(a_few_unlikely_words_are_enough_for_a_search) {
   });
   TranscribeOptions options;
   CHECK(decode(speaker, options).avg_logprob > -0.4F);
-  CHECK((speaker.attempts == std::vector<int>{1, 5}));
+  CHECK((speaker.attempts == std::vector<int>{1, kBeams}));
   options.search_threshold = -1.5;
   decode(speaker, options);
-  CHECK((speaker.attempts == std::vector<int>{1, 5, 1}));
+  CHECK((speaker.attempts == std::vector<int>{1, kBeams, 1}));
 }
 
 TEST(a_short_window_that_passes_is_not_searched) {
@@ -265,7 +267,7 @@ TEST(a_search_can_be_stopped) {
     if (speaker.attempts.size() == 2) token.cancel();
   };
   CHECK_THROWS(Cancelled, decode(speaker, {}, control));
-  CHECK((speaker.attempts == std::vector<int>{1, 5}));
+  CHECK((speaker.attempts == std::vector<int>{1, kBeams}));
 }
 
 }  // namespace
