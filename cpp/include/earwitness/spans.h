@@ -55,9 +55,9 @@ class SpeechFinder {
   SpeechFinder& operator=(const SpeechFinder&) = delete;
 
   // One probability for each frame, the last filled up with silence. Throws AudioError if a sample
-  // is not finite, InvalidOption for a negative number of threads, Cancelled, and whatever the
-  // functions of `control` throw. threads: 0 = as many as the machine has cores, 4 at most; the
-  // result is the same with any.
+  // is not finite, InvalidOption for a number of threads below 0 or above 256, Cancelled, and
+  // whatever the functions of `control` throw. threads: 0 = as many as the machine has cores, 4 at
+  // most; the result is the same with any.
   std::vector<float> probabilities(PcmView pcm, const Control& control = {}, int threads = 1) const;
 
   // The spans by the probabilities of the recording brought to the level at which the network

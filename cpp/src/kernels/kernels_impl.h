@@ -176,7 +176,7 @@ void panels(const PanelTask& t) {
 // meanwhile: too many streams begin and end for the processor to foresee.
 template <int Panels, typename Weight>
 void row_panels(const RowTask& t, int first, const Weight* b) {
-  constexpr int kLine = 64 / static_cast<int>(sizeof(Weight)) / kPanel;  // inputs that share one
+  constexpr int kInLine = 64 / static_cast<int>(sizeof(Weight)) / kPanel;  // inputs in one
   const long long ahead =
       first + 2 * Panels <= t.panels ? static_cast<long long>(Panels) * t.inputs * kPanel : 0;
   V acc[Panels][kVectors];
@@ -193,7 +193,7 @@ void row_panels(const RowTask& t, int first, const Weight* b) {
     const V x = V::broadcast(t.a + k);
     EARWITNESS_UNROLL
     for (int p = 0; p < Panels; ++p) {
-      if (k % kLine == 0) fetch(weights[p] + ahead + k * kPanel);
+      if (k % kInLine == 0) fetch(weights[p] + ahead + k * kPanel);
       EARWITNESS_UNROLL
       for (int j = 0; j < kVectors; ++j) {
         acc[p][j] = V::fma(x, load_weights(weights[p] + k * kPanel + j * kLanes), acc[p][j]);

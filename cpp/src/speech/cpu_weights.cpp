@@ -52,7 +52,8 @@ class TensorReader {
       const bool last = first + outputs == packed.outputs() && !last_divided.empty();
       const auto factor = [&](std::size_t row) { return last ? 1.0F / last_divided[row] : 1.0F; };
       read_rows(file_.tensors.at(name + ".weight"), inputs, [&](std::size_t row, float* weights) {
-        for (std::size_t i = 0; i < divided.size(); ++i) weights[i] *= divided[i] * factor(row);
+        const float of_row = factor(row);
+        for (std::size_t i = 0; i < divided.size(); ++i) weights[i] *= divided[i] * of_row;
         packed.set_row(first + static_cast<int>(row), weights);
       });
       if (file_.tensors.contains(name + ".bias")) {
@@ -90,13 +91,16 @@ class TensorReader {
     return packed;
   }
 
-  // `out`: the precision of what comes after the attention.
+  // `out`: the precision of what comes after the attention. Only rows that are rounded to bytes
+  // have so little room that the values must be brought to one size first.
   CpuSelfAttention self_attention(const std::string& block, PackedMatrix::Precision precision,
                                   PackedMatrix::Precision out) {
     const std::string path = block + ".attn";
     CpuNorm norm = this->norm(path + "_ln");
     const std::vector<float> divided = divide_channels(norm);
-    const std::vector<float> values_divided = divide_values(path + ".value", norm, divided);
+    const std::vector<float> values_divided = out == PackedMatrix::Precision::kBytes
+                                                  ? divide_values(path + ".value", norm, divided)
+                                                  : std::vector<float>();
     PackedMatrix sources = linear({path + ".query", path + ".key", path + ".value"}, precision,
                                   divided, values_divided);
     return {std::move(norm), std::move(sources), linear({path + ".out"}, out, values_divided)};
@@ -152,7 +156,6 @@ class TensorReader {
   // deviation, again by inputs of unit variance before the norm's weights.
   std::vector<float> divide_values(const std::string& name, const CpuNorm& norm,
                                    const std::vector<float>& divided) {
-    if (divided.empty()) return {};
     const TensorEntry& entry = file_.tensors.at(name + ".weight");
     std::vector<float> sizes(static_cast<std::size_t>(entry.ne[1]));
     read_rows(entry, divided.size(), [&](std::size_t row, const float* weights) {
