@@ -186,7 +186,6 @@ std::vector<DecodedWindow> Transcriber::decode(std::span<const Window> windows) 
 
 namespace {
 
-// The text of all segments of a window, as indices into its tokens.
 std::vector<std::size_t> text_of(const WindowSegments& cut) {
   std::vector<std::size_t> text;
   for (const TokenSegment& segment : cut.segments) {
@@ -221,7 +220,8 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
   if (decoded.repeats) {
     cut_loops(cut, decoded.tokens, vocabulary_, options_.compression_ratio_threshold);
   }
-  mend_drift(cut, decoded, window);
+  Text text{text_of(cut), {}};
+  mend_drift(cut, text, decoded, window);
   std::vector<Segment> segments = segments_of(cut, decoded, window.begin);
   if (in_rest && !is_sure(decoded, segments, stretch.last_text)) {
     stretch.at = passed_over;
@@ -233,7 +233,7 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
     stretch.passed_over = stretch.at + done;
     done = std::clamp(to_samples(cut.heard, window.n_samples), kShortest, window.n_samples);
   }
-  if (options_.word_timestamps) add_words(cut, decoded, window, done, segments);
+  if (options_.word_timestamps) add_words(text, decoded, window, done, segments);
   if (!segments.empty()) stretch.last_text = segments.back().text;
   std::move(segments.begin(), segments.end(), std::back_inserter(stretch.segments));
   stretch.at += done;
@@ -247,15 +247,14 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
 
 // Now and then, above all after silence, a model lets the time pass too slowly: all that is said is
 // in its text, but what follows would begin long before the end of it and say the rest again.
-void Transcriber::mend_drift(WindowSegments& cut, const DecodedWindow& decoded,
+void Transcriber::mend_drift(WindowSegments& cut, Text& text, const DecodedWindow& decoded,
                              const Window& window) {
   const double length = static_cast<double>(window.n_samples) / kSampleRate;
   if (pointing_heads_.empty() || length - cut.heard < kLongRest) return;
   const Stopwatch align(transcript_.timings.align);
-  const std::vector<std::size_t> text = text_of(cut);
-  if (text.size() < kLastTokens) return;
+  if (text.tokens.size() < kLastTokens) return;
   const std::vector<double> starts = find_starts(text, decoded, window.slot, window.n_samples);
-  if (starts[text.size() - kLastTokens] < cut.heard + kDrift) return;
+  if (starts[text.tokens.size() - kLastTokens] < cut.heard + kDrift) return;
   std::size_t at = 0;
   for (TokenSegment& segment : cut.segments) {
     segment.start = starts[at];
@@ -335,16 +334,15 @@ void Transcriber::publish(std::vector<Segment>& segments) {
   segments.clear();
 }
 
-void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& decoded,
-                            const Window& window, std::size_t n_done,
-                            std::vector<Segment>& segments) {
+void Transcriber::add_words(Text& text, const DecodedWindow& decoded, const Window& window,
+                            std::size_t n_done, std::vector<Segment>& segments) {
   if (segments.empty()) return;
   const Stopwatch align(transcript_.timings.align);
   constexpr double kShortestWord = 0.02;  // seconds
-  const std::vector<std::size_t> text = text_of(cut);
+  const std::vector<std::size_t>& tokens = text.tokens;
   // Whether the text starts or ends before its token i, or a segment does, or text was left out.
   const auto interrupted = [&](std::size_t i) {
-    return i == 0 || i == text.size() || text[i] > text[i - 1] + 1;
+    return i == 0 || i == tokens.size() || tokens[i] > tokens[i - 1] + 1;
   };
   const std::vector<double> starts = find_starts(text, decoded, window.slot, n_done);
   const double offset = static_cast<double>(window.begin) / kSampleRate;
@@ -381,20 +379,22 @@ void Transcriber::add_words(const WindowSegments& cut, const DecodedWindow& deco
   }
 }
 
-std::vector<double> Transcriber::find_starts(std::span<const std::size_t> text,
-                                             const DecodedWindow& decoded, int slot,
+std::vector<double> Transcriber::find_starts(Text& text, const DecodedWindow& decoded, int slot,
                                              std::size_t n_done) {
   std::vector<TokenId> tokens = start_tokens();
   const int first_row = static_cast<int>(tokens.size());
   tokens.push_back(vocabulary_.no_timestamps());
-  for (const std::size_t i : text) tokens.push_back(decoded.tokens[i]);
-  std::vector<AttentionHead> heads;
-  for (const PointingHead& p : pointing_heads_) heads.push_back(p.head);
-  const std::vector<float> attention = network_.attend(tokens, heads, slot, watch_);
-  const int n_ctx = static_cast<int>(attention.size() / (heads.size() * tokens.size()));
+  for (const std::size_t i : text.tokens) tokens.push_back(decoded.tokens[i]);
+  if (text.attention.empty()) {
+    std::vector<AttentionHead> heads;
+    for (const PointingHead& p : pointing_heads_) heads.push_back(p.head);
+    text.attention = network_.attend(tokens, heads, slot, watch_);
+  }
+  const auto n_ctx =
+      static_cast<int>(text.attention.size() / (pointing_heads_.size() * tokens.size()));
   const int n_frames = std::clamp(static_cast<int>(n_done / (2 * Mel::kHopSize)), 1, n_ctx);
-  return token_starts(attention, pointing_heads_, static_cast<int>(tokens.size()), n_ctx, n_frames,
-                      first_row);
+  return token_starts(text.attention, pointing_heads_, static_cast<int>(tokens.size()), n_ctx,
+                      n_frames, first_row);
 }
 
 void Transcriber::report_progress(std::size_t done) {

@@ -44,6 +44,11 @@ class Transcriber {
     std::size_t begin = 0;
     std::size_t n_samples = 0;
   };
+  // The text of all segments of a window.
+  struct Text {
+    std::vector<std::size_t> tokens;  // indices into the window's
+    std::vector<float> attention;     // of the pointing heads over it; empty until asked for
+  };
 
   void transcribe(std::span<Stretch> stretches);
   std::vector<Window> next_windows(std::span<Stretch> stretches, std::size_t most) const;
@@ -52,19 +57,19 @@ class Transcriber {
   // Appends the window's segments to its stretch, which goes on after what is done with.
   void finish(const Window& window, const DecodedWindow& decoded);
   // Where the text goes on long after its timestamps end, takes its times from the pointing heads.
-  void mend_drift(WindowSegments& cut, const DecodedWindow& decoded, const Window& window);
+  void mend_drift(WindowSegments& cut, Text& text, const DecodedWindow& decoded,
+                  const Window& window);
   int sound_positions(std::size_t n_samples) const;
   void detect_language(int slot);
   std::vector<Segment> segments_of(const WindowSegments& cut, const DecodedWindow& decoded,
                                    std::size_t begin) const;
   // n_done: the samples that are not left for the next window; no word is timed beyond them.
-  void add_words(const WindowSegments& cut, const DecodedWindow& decoded, const Window& window,
-                 std::size_t n_done, std::vector<Segment>& segments);
+  void add_words(Text& text, const DecodedWindow& decoded, const Window& window, std::size_t n_done,
+                 std::vector<Segment>& segments);
   void publish(std::vector<Segment>& segments);
-  // When each text token starts, and the last one ends: seconds from the window's begin. text:
-  // indices into the window's tokens.
-  std::vector<double> find_starts(std::span<const std::size_t> text, const DecodedWindow& decoded,
-                                  int slot, std::size_t n_done);
+  // When each token of the text starts, and the last one ends: seconds from the window's begin.
+  std::vector<double> find_starts(Text& text, const DecodedWindow& decoded, int slot,
+                                  std::size_t n_done);
   void report_progress(std::size_t done);
   std::vector<TokenId> start_tokens() const;
 
