@@ -91,16 +91,14 @@ class TensorReader {
     return packed;
   }
 
-  // `out`: the precision of what comes after the attention. Only rows that are rounded to bytes
-  // have so little room that the values must be brought to one size first.
+  // `out`: the precision of what comes after the attention. Values are divided in the decoder too,
+  // whose rows lose little: the weights over them are as coarse as elsewhere.
   CpuSelfAttention self_attention(const std::string& block, PackedMatrix::Precision precision,
                                   PackedMatrix::Precision out) {
     const std::string path = block + ".attn";
     CpuNorm norm = this->norm(path + "_ln");
     const std::vector<float> divided = divide_channels(norm);
-    const std::vector<float> values_divided = out == PackedMatrix::Precision::kBytes
-                                                  ? divide_values(path + ".value", norm, divided)
-                                                  : std::vector<float>();
+    const std::vector<float> values_divided = divide_values(path + ".value", norm, divided);
     PackedMatrix sources = linear({path + ".query", path + ".key", path + ".value"}, precision,
                                   divided, values_divided);
     return {std::move(norm), std::move(sources), linear({path + ".out"}, out, values_divided)};
@@ -156,6 +154,7 @@ class TensorReader {
   // deviation, again by inputs of unit variance before the norm's weights.
   std::vector<float> divide_values(const std::string& name, const CpuNorm& norm,
                                    const std::vector<float>& divided) {
+    if (divided.empty()) return {};
     const TensorEntry& entry = file_.tensors.at(name + ".weight");
     std::vector<float> sizes(static_cast<std::size_t>(entry.ne[1]));
     read_rows(entry, divided.size(), [&](std::size_t row, const float* weights) {
