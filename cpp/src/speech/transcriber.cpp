@@ -239,9 +239,7 @@ void Transcriber::finish(const Window& window, const DecodedWindow& decoded) {
   stretch.at += done;
   if (options_.condition_on_previous_text) {
     if (decoded.temperature > kHottestHistory) history_.clear();
-    for (const TokenSegment& segment : cut.segments) {
-      for (std::size_t i : segment.text) history_.push_back(decoded.tokens[i]);
-    }
+    for (const std::size_t i : text.tokens) history_.push_back(decoded.tokens[i]);
   }
 }
 
