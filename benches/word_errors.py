@@ -311,7 +311,7 @@ def main() -> None:
         for hearer, more in again.items():
             if more:
                 share = 100 * sum(x > 0.2 for x in more) / len(more)
-                print(f"{hearer.name}: over 0.2 above itself in {share:.0f} % of {len(more)}")
+                print(f"{hearer.name}: over 0.2 above itself in {share:.0f} % of {len(more)} pairs")
 
 
 def print_differences(
